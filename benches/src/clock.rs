@@ -39,3 +39,10 @@ impl Stopwatch {
 pub fn float(count: u64) -> f64 {
     count as f64
 }
+
+/// Returns the value that nine of ten do not exceed.
+#[must_use]
+pub fn ninth_tenth(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() * 9 / 10).copied().unwrap_or_default()
+}

@@ -28,7 +28,7 @@ impl Ballast {
                 disable_transparent_huge_pages(true)?;
                 ballast.memory = vec![1; usize::try_from(job.crowd << 20)?];
             }
-            "spawn-18k" => {
+            "spawn-18k" | "spawn-rate-2-3k" => {
                 // Open each descriptor separately, as connections are: duplicates would share a
                 // reference count.
                 let null = || File::open("/dev/null").map(OwnedFd::from);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::Prepare;
 use super::crowd::{Ballast, cpu_seconds};
 use super::limit;
-use crate::clock::{Stopwatch, float};
+use crate::clock::{Stopwatch, float, ninth_tenth};
 use crate::job::{Job, Ready};
 use crate::sys;
 
@@ -17,7 +17,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
         "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => one_by_one,
         "spawn-stall" => stall,
-        "spawn-rate-2" => two_threads,
+        "spawn-rate-2" | "spawn-rate-2-3k" => two_threads,
         "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => from_child,
         "forward" => forward,
         "forward-cpu" => forward_cpu,
@@ -63,22 +63,24 @@ fn one_by_one(job: &Job) -> Result<Ready> {
 fn stall(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
-        let mut longest = 0.0_f64;
+        let mut stalls = Vec::new();
         for _ in 0..job.count {
             let mut command = command(&job);
             let watch = Stopwatch::start();
             let child = command.spawn()?;
-            longest = longest.max(watch.micros_each(1));
+            stalls.push(watch.micros_each(1));
             child.wait_with_output()?;
         }
-        Ok(longest)
+        Ok(ninth_tenth(stalls))
     }))
 }
 
 /// Uses two threads, which a blocking library needs for two children at a time.
 fn two_threads(job: &Job) -> Result<Ready> {
+    let ballast = Ballast::for_row(job)?;
     let job = job.clone();
     Ok(Ready::rounds(move || {
+        let _held = &ballast;
         let watch = Stopwatch::start();
         let halves = [0, 1].map(|_| {
             let job = job.clone();

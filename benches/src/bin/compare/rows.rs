@@ -69,7 +69,7 @@ impl Row {
     /// Returns the most descriptors that a contender has open.
     pub(crate) fn descriptors(&self, size: Size) -> u64 {
         match self.id {
-            "spawn-18k" => size.crowd + 64,
+            "spawn-18k" | "spawn-rate-2-3k" => size.crowd + 64,
             "spawn-5k" | "echo-5k" | "exit-storm" | "memory-per-child" => 2 * size.crowd + 64,
             "tcp-echo-1k" => size.crowd + 64,
             _ => 256,
@@ -216,11 +216,23 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         id: "spawn-stall",
-        what: "the longest time the loop stood still in a call that spawns",
+        what: "a call of the loop for a spawn (off the loop: also the turn in which the child \
+               arrives), in nine of ten cases",
         limit: None,
         peers: &["tokio", "std", "async-process"],
         goals: &[],
         goal_of_limit: None,
+        allowed: Some(15.0),
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-loop-cpu",
+        what: "processor time of these calls for a child",
+        limit: None,
+        peers: &[],
+        goals: &[],
+        goal_of_limit: None,
+        allowed: Some(12.0),
         ..SPAWN
     },
     Row {
@@ -230,10 +242,23 @@ pub(crate) const ROWS: &[Row] = &[
         better: More,
         limit: None,
         peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
-        goals: &[],
+        goals: &[("std", 1.0)],
         goal_of_limit: None,
         quick: size(31, 30, 0),
         full: size(101, 60, 0),
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-rate-2-3k",
+        what: "the same with 3,000 descriptors open",
+        unit: "/s",
+        better: More,
+        limit: None,
+        peers: &["std"],
+        goals: &[("std", 1.5)],
+        goal_of_limit: None,
+        quick: size(31, 30, 3_000),
+        full: size(101, 60, 3_000),
         ..SPAWN
     },
     BULK,

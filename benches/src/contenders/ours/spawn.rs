@@ -1,10 +1,14 @@
 //! Spawning: to the end of a child, beside other children, and how long the loop is blocked.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use procession::prelude::*;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::any;
-use crate::clock::{Stopwatch, float};
+use crate::clock::{Stopwatch, float, ninth_tenth};
 use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 use crate::{Counter, Input, run};
@@ -57,36 +61,87 @@ pub(super) fn beside_a_crowd(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Returns the longest call of `spawn_process` in a round, in microseconds.
+/// Returns how long a call of the loop lasts for a child, in nine of ten cases, in microseconds: the
+/// one that asks for it, or the turn in which it arrives.
 pub(super) fn stall(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
     Ok(Ready::rounds(move || {
-        let mut longest = 0.0_f64;
+        let mut stalls = Vec::new();
         for _ in 0..job.count {
-            let (protocol, ended) = Counter::new(Input::default());
-            let command = command(&job);
-            let watch = Stopwatch::start();
-            reactor.spawn_process(protocol, command)?;
-            longest = longest.max(watch.micros_each(1));
-            reactor.block_on(ended)?;
+            spawn_off_loop(&mut reactor, &job, |reactor, call| {
+                let watch = Stopwatch::start();
+                let result = call(reactor);
+                stalls.push(watch.micros_each(1));
+                result
+            })?;
         }
-        Ok(longest)
+        Ok(ninth_tenth(stalls))
     }))
+}
+
+/// Returns the processor time of these two calls for each child, in microseconds.
+pub(super) fn loop_time(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let mut seconds = 0.0;
+        for _ in 0..job.count {
+            spawn_off_loop(&mut reactor, &job, |reactor, call| {
+                let before = thread_seconds();
+                let result = call(reactor);
+                seconds += thread_seconds() - before;
+                result
+            })?;
+        }
+        Ok(seconds * 1e6 / float(job.count))
+    }))
+}
+
+/// Starts a child, and waits for its end. Calls `measured` with each of the two calls for its start.
+fn spawn_off_loop(
+    reactor: &mut Reactor,
+    job: &Job,
+    mut measured: impl FnMut(&mut Reactor, &mut dyn FnMut(&mut Reactor) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    let (protocol, ended) = Counter::new(Input::default());
+    let mut asked = Some((protocol, command(job)));
+    let mut soon = None;
+    measured(reactor, &mut |reactor| {
+        let asked = asked.take();
+        soon = asked.map(|(protocol, command)| reactor.spawn_process_soon(protocol, command));
+        Ok(())
+    })?;
+    // The child arrives in this turn, and nothing else happens there.
+    poll(&mut [PollFd::new(reactor, PollFlags::IN)], None)?;
+    measured(reactor, &mut |reactor| Ok(reactor.turn(Some(Duration::ZERO)).map(drop)?))?;
+    if let Some(soon) = soon {
+        reactor.block_on(soon)?;
+    }
+    reactor.block_on(ended)?;
+    Ok(())
+}
+
+/// Returns the processor time of this thread.
+fn thread_seconds() -> f64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(now).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// Spawns two children at a time. Returns children per second.
 pub(super) fn two_at_a_time(job: &Job) -> Result<Ready> {
+    let ballast = Ballast::for_row(job)?;
     let mut reactor = Reactor::new()?;
     let job = job.clone();
     Ok(Ready::rounds(move || {
+        let _held = &ballast;
         let watch = Stopwatch::start();
         let halves = [0, 1].map(|_| {
             let (handle, job) = (reactor.handle(), job.clone());
             reactor.spawn_local(async move {
                 for _ in 0..job.count / 2 {
                     let (protocol, ended) = Counter::new(Input::default());
-                    handle.spawn_process(protocol, command(&job))?;
+                    handle.spawn_process_soon(protocol, command(&job)).await?;
                     ended.await?;
                 }
                 anyhow::Ok(())

@@ -6,7 +6,7 @@ use async_process::{Child, Command, Stdio};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, future};
 
-use crate::clock::{Stopwatch, float};
+use crate::clock::{Stopwatch, float, ninth_tenth};
 use crate::contenders::Prepare;
 use crate::contenders::crowd::{Ballast, Leash, resident_bytes};
 use crate::job::{Job, Ready};
@@ -63,15 +63,15 @@ fn stall(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
         block_on(async {
-            let mut longest = 0.0_f64;
+            let mut stalls = Vec::new();
             for _ in 0..job.count {
                 let mut command = command(&job);
                 let watch = Stopwatch::start();
                 let child = command.spawn()?;
-                longest = longest.max(watch.micros_each(1));
+                stalls.push(watch.micros_each(1));
                 child.output().await?;
             }
-            Ok(longest)
+            Ok(ninth_tenth(stalls))
         })
     }))
 }
