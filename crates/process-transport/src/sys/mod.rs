@@ -5,7 +5,7 @@
 //!
 //! The code above relies on these:
 //!
-//! * [`launch`](fn@launch) returns when the child has executed its program, or else with an error. A child
+//! * [`launch_on_best`] returns when the child has executed its program, or else with an error. A child
 //!   that reported a failure is reaped, and the error names the [`Step`]. `LaunchError::Path`, `Refused`
 //!   and `Killed` mean that this path does not work here and that no program has begun, so another path
 //!   can be tried; `Attempts` chooses it.

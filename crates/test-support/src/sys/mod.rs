@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::bound;
 
-/// Has SIGALRM end this process after [`bound`] of `after`, rounded down to whole seconds.
+/// Has SIGALRM end this process after [`bound()`] of `after`, rounded down to whole seconds.
 pub fn alarm(after: Duration) {
     let seconds = u32::try_from(bound(after).as_secs()).expect("a short time");
     // SAFETY: only numbers are passed. The default action of SIGALRM is intended.

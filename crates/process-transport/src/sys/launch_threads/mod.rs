@@ -2,7 +2,7 @@
 //!
 //! # Model
 //!
-//! The first [`pool`] of a process starts two threads, which live as long as the process. They sleep
+//! The first [`pool()`] of a process starts two threads, which live as long as the process. They sleep
 //! until there is an order. `orders` is the queue, `thread` the life of such a thread, `work` one
 //! launch, `mail` the messages with descriptors.
 //!
