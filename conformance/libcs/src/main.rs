@@ -3,6 +3,7 @@
 
 #[path = "../../../xtask/src/binaries.rs"]
 mod binaries;
+mod counts;
 #[allow(dead_code, reason = "of the task `test`, only the count of skipped tests is used here")]
 #[path = "../../../xtask/src/test.rs"]
 mod test;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
+
+use crate::counts::Counts;
 
 const MUSL: &str = "x86_64-unknown-linux-musl";
 const I686: &str = "i686-unknown-linux-gnu";
@@ -30,10 +33,7 @@ const PACKAGES: [&str; 7] = [
 struct Row {
     target: String,
     package: &'static str,
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-    is_good: bool,
+    counts: Counts,
 }
 
 fn main() -> Result<()> {
@@ -53,11 +53,12 @@ fn main() -> Result<()> {
         }
     }
     println!("\n{:<28} {:<30} passed failed skipped", "target", "package");
-    for Row { target, package, passed, failed, skipped, is_good } in &rows {
-        let word = if *is_good { "" } else { "  FAILED" };
+    for Row { target, package, counts } in &rows {
+        let Counts { passed, failed, skipped, error } = counts;
+        let word = if error.is_none() { "" } else { "  FAILED" };
         println!("{target:<28} {package:<30} {passed:>6} {failed:>6} {skipped:>7}{word}");
     }
-    let failed = rows.iter().filter(|row| !row.is_good).count();
+    let failed = rows.iter().filter(|row| row.counts.error.is_some()).count();
     ensure!(failed == 0, "{failed} packages failed");
     Ok(())
 }
@@ -82,28 +83,7 @@ fn check_tools(sh: &Shell, target: &str) -> Result<()> {
 }
 
 fn row(sh: &Shell, target: &str, package: &'static str) -> Result<Row> {
-    sh.remove_path("target/test-output")?;
     let suite = cmd!(sh, "cargo test --package {package} --tests --locked --target {target}");
-    let outcome = test::counting_skips(sh, || binaries::run(sh, suite, |_| true));
-    if let Err(error) = &outcome {
-        println!("{error:#}");
-    }
-    let (mut passed, mut failed) = (0, 0);
-    for output in sh.read_dir("target/test-output").unwrap_or_default() {
-        for line in sh.read_file(output)?.lines() {
-            passed += count(line, " passed");
-            failed += count(line, " failed");
-        }
-    }
-    let skipped = sh.read_file("target/skipped-tests.txt")?;
-    let skipped = test::skipped(&skipped).len();
-    let (target, is_good) = (target.to_owned(), outcome.is_ok());
-    Ok(Row { target, package, passed, failed, skipped, is_good })
-}
-
-/// Returns the number before a word in the last line of a test binary.
-fn count(line: &str, word: &str) -> usize {
-    let counts = line.strip_prefix("test result: ").unwrap_or_default();
-    let before = counts.split(word).next().filter(|before| before.len() < counts.len());
-    before.and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+    let counts = counts::run(sh, suite, |_| true)?;
+    Ok(Row { target: target.to_owned(), package, counts })
 }

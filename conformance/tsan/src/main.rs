@@ -6,11 +6,18 @@
 
 #[path = "../../../xtask/src/binaries.rs"]
 mod binaries;
+#[path = "../../libcs/src/counts.rs"]
+mod counts;
+#[allow(dead_code, reason = "of the task `test`, only the count of skipped tests is used here")]
+#[path = "../../../xtask/src/test.rs"]
+mod test;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
+
+use crate::counts::Counts;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -75,8 +82,6 @@ fn main() -> Result<()> {
     let toolchain = Toolchain::find(&sh)?;
     let folder = root.join("target").join("thread");
     let reports = folder.join("reports");
-    sh.remove_path(&reports)?;
-    sh.create_dir(&reports)?;
     let _flags = sh.push_env("RUSTFLAGS", toolchain.flags());
     let _bootstrap = match &toolchain {
         Toolchain::Nightly => None,
@@ -89,36 +94,39 @@ fn main() -> Result<()> {
     let _sanitizer = sh.push_env("PROCESSION_TEST_SANITIZER", "thread");
     let [program, arguments @ ..] = toolchain.cargo() else { bail!("no cargo") };
     let run = |options: &[&str], is_wanted: &dyn Fn(&Path) -> bool| {
+        sh.remove_path(&reports)?;
+        sh.create_dir(&reports)?;
         let suite = cmd!(
             sh,
             "{program} {arguments...} test -Zbuild-std --locked --target {TARGET} {options...}
              --target-dir {folder}"
         );
-        binaries::run(&sh, suite, is_wanted)
+        let counts = counts::run(&sh, suite, is_wanted)?;
+        anyhow::Ok((counts, texts(&sh, &reports)?))
     };
     let manifest = package.join("Cargo.toml").display().to_string();
-    let own = ["--manifest-path", manifest.as_str(), "--tests"];
+    let own: &[&str] = &["--manifest-path", &manifest, "--tests"];
 
-    let canary = run(&own, &|source| source.ends_with("canary.rs"));
-    let seen = texts(&sh, &reports)?;
+    let (canary, seen) = run(own, &|source| source.ends_with("canary.rs"))?;
     ensure!(
-        canary.is_err() && seen.iter().any(|text| text.contains("data race")),
+        canary.error.is_some() && seen.iter().any(|text| text.contains("data race")),
         "the race of tests/canary.rs was not reported, so no report means anything"
     );
     println!("the race on purpose was reported");
-    sh.remove_path(&reports)?;
-    sh.create_dir(&reports)?;
 
-    let mut failed = Vec::new();
-    failed.extend(run(&own, &|source| !source.ends_with("canary.rs")).err());
+    let mut rows = vec![("conformance/tsan", run(own, &|source| !source.ends_with("canary.rs"))?)];
     for suite in SUITES {
-        failed.extend(run(suite, &|_| true).err());
+        rows.push((suite[1], run(suite, &|_| true)?));
     }
-    let seen = texts(&sh, &reports)?;
-    seen.iter().for_each(|text| println!("{text}"));
-    println!("ThreadSanitizer: {} reports, {} suites failed", seen.len(), failed.len());
-    failed.iter().for_each(|error| println!("{error:#}"));
-    ensure!(seen.is_empty() && failed.is_empty(), "there are races or failures, see above");
+    rows.iter().flat_map(|(_, (_, seen))| seen).for_each(|report| println!("{report}"));
+    println!("\n{:<30} passed failed skipped reports", "suite");
+    for (suite, (Counts { passed, failed, skipped, .. }, seen)) in &rows {
+        println!("{suite:<30} {passed:>6} {failed:>6} {skipped:>7} {:>7}", seen.len());
+    }
+    let is_bad = |(_, (counts, seen)): &(_, (Counts, Vec<String>))| {
+        counts.error.is_some() || !seen.is_empty()
+    };
+    ensure!(!rows.iter().any(is_bad), "there are races or failures, see above");
     Ok(())
 }
 

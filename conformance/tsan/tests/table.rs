@@ -6,7 +6,7 @@ mod util;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use procession::{Command, end_children_with_program, end_owned_groups};
+use procession::{Command, Signal, end_children_with_program, end_owned_groups};
 use util::{on_threads, sys};
 
 fn sleep() -> Command {
@@ -24,7 +24,7 @@ fn children_enter_and_leave_beside_an_act() {
                 while let Ok(mut child) = sleep().spawn() {
                     started.fetch_add(1, SeqCst);
                     if number > 0 {
-                        child.kill().unwrap();
+                        child.signal(Signal::KILL).unwrap();
                         child.wait().unwrap().unwrap_err();
                     } else if kept.len() < 3 {
                         kept.push(child);

@@ -1,0 +1,47 @@
+//! Runs a suite and counts its tests.
+
+use std::path::Path;
+
+use anyhow::{Error, Result};
+use xshell::{Cmd, Shell};
+
+use crate::{binaries, test};
+
+/// The results of one suite.
+pub(crate) struct Counts {
+    /// The skipped tests are among them.
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+    /// What failed: a build, or test binaries.
+    pub(crate) error: Option<Error>,
+}
+
+/// Builds the tests that a call of `cargo test` names, and runs those whose source is wanted.
+pub(crate) fn run(
+    sh: &Shell,
+    cargo_test: Cmd<'_>,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<Counts> {
+    sh.remove_path("target/test-output")?;
+    let outcome = test::counting_skips(sh, || binaries::run(sh, cargo_test, is_wanted));
+    let mut counts = Counts { passed: 0, failed: 0, skipped: 0, error: outcome.err() };
+    if let Some(error) = &counts.error {
+        println!("{error:#}");
+    }
+    for output in sh.read_dir("target/test-output").unwrap_or_default() {
+        for line in sh.read_file(output)?.lines() {
+            counts.passed += number(line, " passed");
+            counts.failed += number(line, " failed");
+        }
+    }
+    counts.skipped = test::skipped(&sh.read_file("target/skipped-tests.txt")?).len();
+    Ok(counts)
+}
+
+/// Returns the number before a word in the last line of a test binary.
+fn number(line: &str, word: &str) -> usize {
+    let counts = line.strip_prefix("test result: ").unwrap_or_default();
+    let before = counts.split(word).next().filter(|before| before.len() < counts.len());
+    before.and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
