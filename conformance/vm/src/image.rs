@@ -1,8 +1,8 @@
 //! Makes the initramfs: programs of Debian, the test programs at the paths that they have here, and
 //! the script that runs them.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -80,7 +80,9 @@ pub(crate) fn make(
     let environment =
         format!("export PROCESSION_BUSY_MACHINE={BUSY_FACTOR}\nSECONDS_EACH={SECONDS_EACH}\n");
     sh.write_file(root.join("suites/environment"), environment)?;
-    sh.copy_file("conformance/vm/guest/init", root.join("init"))?;
+    let init = root.join("init");
+    sh.copy_file("conformance/vm/guest/init", &init)?;
+    fs::set_permissions(&init, Permissions::from_mode(0o755))?;
     sh.copy_file("conformance/vm/guest/suites", root.join("suites/run"))?;
     let tests_archive = folder.join("tests.cpio");
     archive(sh, &root, &tests_archive)?;

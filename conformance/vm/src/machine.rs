@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::programs::Programs;
 use crate::report::Report;
 
 /// A kernel: the newest of a Debian release.
@@ -38,6 +39,13 @@ pub(crate) struct Architecture {
     emulator: &'static str,
     options: &'static [&'static str],
     console: &'static str,
+}
+
+impl Architecture {
+    /// Returns the name of a machine, of which `--only` takes a part.
+    pub(crate) fn machine_name(&self, kind: &str) -> String {
+        format!("{kind}-{}", self.debian)
+    }
 }
 
 /// The processor that the tests usually run on.
@@ -104,16 +112,21 @@ pub(crate) struct Machine<'a> {
 ///
 /// A processor is emulated, and its clock counts instructions, so whatever else this computer does
 /// changes no test: a test that waits takes no time here, and a slow emulation is not slow by the
-/// machine's clock. That takes machines with one processor.
-pub(crate) fn boot_all(machines: &[Machine<'_>], image: &Path) -> Result<Vec<Report>> {
+/// machine's clock. That takes machines with one processor. The kernels' mitigations are off: they
+/// change nothing for a test, and a switch of page tables at each system call is slow to emulate.
+pub(crate) fn boot_all(
+    machines: &[Machine<'_>],
+    image: &Path,
+    programs: &Programs,
+) -> Result<Vec<Report>> {
     thread::scope(|scope| {
-        let booted: Vec<_> =
-            machines.iter().map(|machine| scope.spawn(|| boot(machine, image))).collect();
+        let boot = |machine| scope.spawn(move || boot(machine, image, programs));
+        let booted: Vec<_> = machines.iter().map(boot).collect();
         booted.into_iter().map(|report| report.join().expect("no thread panics")).collect()
     })
 }
 
-fn boot(machine: &Machine<'_>, image: &Path) -> Result<Report> {
+fn boot(machine: &Machine<'_>, image: &Path, programs: &Programs) -> Result<Report> {
     let Machine { architecture, suite, kernel, log } = machine;
     println!("== {suite}, {}: {}", architecture.debian, log.display());
     let console = architecture.console;
@@ -127,14 +140,19 @@ fn boot(machine: &Machine<'_>, image: &Path) -> Result<Report> {
         .arg("-initrd")
         .arg(image)
         .arg("-append")
-        .arg(format!("console={console} quiet panic=-1 rdinit=/init"))
+        .arg(format!("console={console} quiet panic=-1 mitigations=off rdinit=/init"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", architecture.emulator))?;
+    #[expect(clippy::disallowed_methods, reason = "how long the emulation takes is only shown")]
     let begun = Instant::now();
     let mut log = File::create(log)?;
     let mut report = Report::new(suite);
+    for line in programs.announced(|_| true) {
+        writeln!(log, "{line}")?;
+        report.read(&line);
+    }
     let console = BufReader::new(emulator.stdout.take().context("it is a pipe")?);
     for line in console.split(b'\n') {
         let line = String::from_utf8_lossy(&line?).trim_end_matches('\r').to_owned();

@@ -11,12 +11,18 @@ use crate::machine::Architecture;
 /// The packages whose tests meet the kernel.
 const SUITES: [&str; 3] = ["process-transport", "reactor", "utils"];
 
+/// Files that do not run unless `--test` names them: the suite, the file and the reason. The reason
+/// is below the table.
+const LEFT_OUT: [(&str, &str, &str); 1] =
+    [("process-transport", "fd_plan_props", "it asks the kernel nothing")];
+
 /// The programs that cargo built.
 #[derive(Debug, Default)]
 pub(crate) struct Programs {
     pub(crate) tests: Vec<Test>,
     /// Programs that tests start, at the paths that are compiled into the tests.
     pub(crate) helpers: Vec<PathBuf>,
+    left_out: Vec<(Test, &'static str)>,
 }
 
 /// A program with tests.
@@ -29,6 +35,34 @@ pub(crate) struct Test {
     /// The folder that cargo runs it in.
     pub(crate) folder: PathBuf,
     pub(crate) program: PathBuf,
+}
+
+impl Programs {
+    /// Returns lines for a report: which of the `relevant` tests are to run, and which are left out.
+    pub(crate) fn announced(&self, relevant: impl Fn(&Test) -> bool) -> Vec<String> {
+        let left_out = self.left_out.iter().filter(|(test, _)| relevant(test));
+        let left_out = left_out.map(|(Test { suite, name, .. }, reason)| {
+            format!("@@ not-run {suite} {name}: {reason}")
+        });
+        let listed = self.tests.iter().filter(|test| relevant(test));
+        let listed = listed.map(|Test { suite, name, .. }| format!("@@ listed {suite} {name}"));
+        left_out.chain(listed).collect()
+    }
+
+    /// Takes away the tests that are left out of a run of all.
+    fn leave_out(&mut self, files: &[(&str, &str, &'static str)]) {
+        let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+        for test in self.tests.drain(..) {
+            let is_it =
+                |(suite, name, _): &&(&str, &str, _)| test.suite == *suite && test.name == *name;
+            match files.iter().find(is_it) {
+                Some((.., reason)) => left_out.push((test, *reason)),
+                None => kept.push(test),
+            }
+        }
+        self.tests = kept;
+        self.left_out = left_out;
+    }
 }
 
 /// Builds the tests for an architecture: all, or those in the `chosen` files. Those for this
@@ -55,7 +89,10 @@ pub(crate) fn build(
         build = build.args(["--target", target]).env(variable, linker);
     }
     let messages = build.args(["--message-format", "json-render-diagnostics"]).read()?;
-    let programs = listed(&messages);
+    let mut programs = listed(&messages);
+    if chosen.is_empty() {
+        programs.leave_out(&LEFT_OUT);
+    }
     ensure!(!programs.tests.is_empty(), "cargo names no test program");
     Ok(programs)
 }
@@ -100,5 +137,11 @@ mod tests {
         let [test] = &programs.tests[..] else { panic!("{programs:?}") };
         assert_eq!((test.suite, &*test.name), ("reactor", "timers"));
         assert_eq!(test.folder, Path::new("/r/crates/reactor"));
+        assert_eq!(programs.announced(|_| true), ["@@ listed reactor timers"]);
+        let mut programs = programs;
+        programs.leave_out(&[("reactor", "timers", "it has no clock")]);
+        assert!(programs.tests.is_empty());
+        let announced = programs.announced(|_| true);
+        assert_eq!(announced, ["@@ not-run reactor timers: it has no clock"]);
     }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Report {
     suites: BTreeMap<String, Counts>,
     /// What served where a kernel lacks something, each as `what: by what`.
     served: Vec<String>,
+    /// The files that have not begun, each as `suite/file`.
+    waiting: Vec<String>,
+    /// The files that are left out, each as `suite/file: reason`.
+    not_run: Vec<String>,
     running: Option<Running>,
     is_complete: bool,
 }
@@ -47,6 +51,14 @@ impl Report {
         Self { machine: machine.to_owned(), ..Self::default() }
     }
 
+    /// Returns what a machine reported whose whole console is in `log`.
+    pub(crate) fn of_log(machine: &str, log: &str) -> Self {
+        let mut report = Self::new(machine);
+        log.lines().for_each(|line| drop(report.read(line)));
+        report.finish();
+        report
+    }
+
     /// Reads a line of the console. Returns a line about a program that has ended.
     pub(crate) fn read(&mut self, line: &str) -> Option<String> {
         let Some(words) = line.strip_prefix("@@ ") else {
@@ -55,11 +67,14 @@ impl Report {
         };
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         match verb {
+            "listed" => self.waiting.push(rest.replacen(' ', "/", 1)),
+            "not-run" => self.not_run.push(rest.replacen(' ', "/", 1)),
             "kernel" => rest.clone_into(&mut self.kernel),
             "controllers" => rest.clone_into(&mut self.controllers),
             "begin" => {
                 let (suite, name) = rest.split_once(' ')?;
                 let [suite, name] = [suite, name].map(str::to_owned);
+                self.waiting.retain(|file| *file != format!("{suite}/{name}"));
                 self.running = Some(Running { suite, name, ..Running::default() });
             }
             "skipped" => self.running.as_mut()?.skipped.push(rest.to_owned()),
@@ -99,6 +114,18 @@ impl Report {
     /// Ends the report. A program that was running when the machine ended has failed.
     pub(crate) fn finish(&mut self) {
         self.end("the machine");
+        let waiting = self.waiting.drain(..);
+        self.not_run.extend(waiting.map(|file| format!("{file}: the machine ended before")));
+    }
+
+    /// Returns each reason for which files did not run, with these files.
+    fn reasons_not_run(&self) -> Vec<String> {
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for line in &self.not_run {
+            let (file, reason) = line.split_once(": ").unwrap_or((line, "no reason"));
+            reasons.entry(reason).or_default().push(file);
+        }
+        reasons.iter().map(|(reason, files)| format!("{reason}: {}", files.join(", "))).collect()
     }
 
     pub(crate) fn is_good(&self) -> bool {
@@ -118,15 +145,17 @@ impl Running {
             // The harness prints the outputs below this line first, then the names.
             self.is_in_failures = true;
             self.failed.clear();
-        } else if let Some(name) = line.strip_prefix("    ").filter(|_| self.is_in_failures) {
-            if !name.is_empty() && !name.contains(' ') {
-                self.failed.push(name.to_owned());
-            }
+        } else if let Some(name) = line.strip_prefix("    ").filter(|_| self.is_in_failures)
+            && !name.is_empty()
+            && !name.contains(' ')
+        {
+            self.failed.push(name.to_owned());
         }
     }
 }
 
-/// Returns the table, and below it what failed and what was skipped, each with its machines.
+/// Returns the table, and below it what failed, what was skipped and which files did not run, each
+/// with its machines.
 pub(crate) fn table(reports: &[Report]) -> String {
     let mut text = String::from(
         "| Machine | Kernel | Suite | Passed | Failed | Skipped |\n|---|---|---|---|---|---|\n",
@@ -142,8 +171,12 @@ pub(crate) fn table(reports: &[Report]) -> String {
             text.push_str(&format!("| {machine} | {kernel} | **did not finish** | | | |\n"));
         }
     }
-    section(&mut text, "Failed", reports, |counts| counts.failed.clone());
-    section(&mut text, "Skipped", reports, |counts| counts.skipped.clone());
+    let of_suites = |lines: fn(&Counts) -> &Vec<String>| {
+        move |report: &Report| report.suites.values().flat_map(lines).cloned().collect()
+    };
+    section(&mut text, "Failed", reports, of_suites(|counts| &counts.failed));
+    section(&mut text, "Skipped", reports, of_suites(|counts| &counts.skipped));
+    section(&mut text, "Not run", reports, Report::reasons_not_run);
     text.push_str("\nWhat served:\n\n");
     for report in reports {
         for served in &report.served {
@@ -161,11 +194,11 @@ fn section(
     text: &mut String,
     title: &str,
     reports: &[Report],
-    lines: impl Fn(&Counts) -> Vec<String>,
+    lines: impl Fn(&Report) -> Vec<String>,
 ) {
     let mut machines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for report in reports {
-        for line in report.suites.values().flat_map(&lines) {
+        for line in lines(report) {
             machines.entry(line).or_default().push(&report.machine);
         }
     }
@@ -182,6 +215,9 @@ mod tests {
     use super::*;
 
     const CONSOLE: &str = "\
+@@ not-run utils storm: it is huge
+@@ listed reactor timers
+@@ listed utils leaks
 noise of the kernel
 @@ kernel 6.1.0 x86_64
 @@ controllers cpu memory
@@ -207,9 +243,7 @@ test result: ok. 3 passed; 0 failed; 0 ignored
 ";
 
     fn report() -> Report {
-        let mut report = Report::new("bookworm");
-        CONSOLE.lines().for_each(|line| drop(report.read(line)));
-        report
+        Report::of_log("bookworm", CONSOLE)
     }
 
     #[test]
@@ -223,11 +257,12 @@ test result: ok. 3 passed; 0 failed; 0 ignored
 
     #[test]
     fn a_machine_that_ends_early_fails_the_program_that_ran() {
-        let mut report = report();
-        report.finish();
+        let report = report();
         assert!(!report.is_good());
         assert_eq!(report.suites["utils"].failed, ["late::ended with the machine"]);
-        assert!(table(&[report]).contains("did not finish"));
+        let table = table(&[report]);
+        assert!(table.contains("did not finish"));
+        assert!(table.contains("- the machine ended before: utils/leaks (bookworm)\n"), "{table}");
     }
 
     #[test]
@@ -247,5 +282,6 @@ test result: ok. 3 passed; 0 failed; 0 ignored
         assert!(table.contains("- timers::b (bookworm, bookworm)\n"), "{table}");
         assert!(table.contains("| bookworm | 6.1.0 x86_64 | reactor | 3 | 1 | 1 |\n"), "{table}");
         assert!(table.contains("- bookworm: group signal: kill\n"), "{table}");
+        assert!(table.contains("- it is huge: utils/storm (bookworm, bookworm)\n"), "{table}");
     }
 }

@@ -55,9 +55,15 @@ pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) 
     // The tests run as another user.
     fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
     let mut list = String::new();
+    let mut text = Vec::new();
+    let mut report = Report::new(architecture.user_emulator);
     let is_of_spawning =
-        |test: &&Test| test.suite == "process-transport" && SPAWN_TESTS.contains(&&*test.name);
-    for test in programs.tests.iter().filter(is_of_spawning) {
+        |test: &Test| test.suite == "process-transport" && SPAWN_TESTS.contains(&&*test.name);
+    for line in programs.announced(is_of_spawning) {
+        report.read(&line);
+        text.extend([line.as_bytes(), b"\n"].concat());
+    }
+    for test in programs.tests.iter().filter(|test| is_of_spawning(test)) {
         let program = marked(&test.program, &folder)?;
         let [place, program] = [&test.folder, &program].map(|path| path.display());
         list.push_str(&format!("{} {} {place} {program}\n", test.suite, test.name));
@@ -68,7 +74,8 @@ pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) 
     let handler = handler(&fs::read(&first.program)?, architecture)?;
     let [script, suites] = ["user-mode", "suites"]
         .map(|name| sh.current_dir().join("conformance/vm/guest").join(name));
-    let log = sh.current_dir().join(format!("target/vm/qemu-user-{}.log", architecture.debian));
+    let log = architecture.machine_name("qemu-user") + ".log";
+    let log = sh.current_dir().join("target/vm").join(log);
     println!("== {}: {}", architecture.user_emulator, log.display());
     let mut emulated = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh"])
@@ -84,9 +91,7 @@ pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) 
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start unshare")?;
-    let mut report = Report::new(architecture.user_emulator);
     let output = BufReader::new(emulated.stdout.take().context("it is a pipe")?);
-    let mut text = Vec::new();
     for line in output.split(b'\n') {
         let line = line?;
         text.extend([&line[..], b"\n"].concat());

@@ -314,7 +314,7 @@ fn a_later_reactor_sees_its_own_children() {
     isolated("a_later_reactor_sees_its_own_children", || {
         let first = Reactor::new().unwrap();
         let (recorder, left) = Recorder::new();
-        let old = first.spawn_process(recorder, bare("sleep 0.3")).unwrap();
+        let old = first.spawn_process(recorder, bare("exec sleep 100")).unwrap();
         let pid = old.pid().unwrap();
         drop(first);
         assert!(left.exited().is_none(), "its reactor is gone");
@@ -325,6 +325,7 @@ fn a_later_reactor_sees_its_own_children() {
         assert!(matches!(old.signal(Signal::KILL), Err(SignalError::ReactorGone)));
         assert!(children().iter().all(|(number, ..)| *number == pid), "{:?}", children());
         drop(driver);
+        kill_process(number(pid), rustix::process::Signal::KILL).expect("it runs");
         reap(pid);
     });
 }

@@ -3,12 +3,16 @@
 
 mod util;
 
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+
 use std::fs::File;
 use std::io::ErrorKind;
 
 use procession_process_transport::{OfTerminal, Pty, RawMode};
 use procession_protocol::{Termios, WindowSize};
 
+use crate::filter::{Calls, answer};
 use crate::util::{behaviour, sh};
 
 /// Case PT-30.
@@ -79,4 +83,32 @@ fn a_descriptor_that_is_no_terminal_gives_an_error() {
     ] {
         assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
     }
+}
+
+/// Case PT-47. The calls that know any speed are missing in qemu's user mode. The older ones serve there.
+#[test]
+fn a_system_without_free_speeds_has_terminals() {
+    behaviour("a_system_without_free_speeds_has_terminals", |driver| {
+        let pty = Pty::open().unwrap();
+        let speeds = Termios::of(pty.slave().unwrap()).unwrap();
+        assert_eq!((speeds.input_speed, speeds.output_speed), (38_400, 38_400));
+        for newer in [0x802c_542a, 0x402c_542b] {
+            let errno = if newer == 0x802c_542a { libc::ENOSYS } else { libc::ENOTTY };
+            answer(libc::SYS_ioctl, Calls::Is { index: 1, value: newer }, errno);
+        }
+        let child = driver.spawn(sh("read line; stty -a; exit 3").pty(pty.size(11, 22)));
+        let mut settings = child.process.termios().unwrap();
+        assert_eq!((settings.input_speed, settings.output_speed), (0, 0), "nobody tells");
+        assert!(settings.is_utf8() && settings.is_canonical() && settings.echoes());
+        settings.set_echo(false);
+        child.process.set_termios(&settings).unwrap();
+        assert!(!child.process.termios().unwrap().echoes());
+        settings.output_speed = 123_456;
+        let error = child.process.set_termios(&settings).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTTY), "no older call has such a speed");
+        child.process.write("\n");
+        driver.drive_to_end(&child.record);
+        let (text, code) = (child.record.text(1), child.record.code());
+        assert!(text.contains("-echo echoe") && code == 3, "{text}");
+    });
 }

@@ -68,9 +68,10 @@ pub struct Termios {
     /// The special characters, by the system's indices; entries beyond the system's count are 0.
     #[doc(alias = "c_cc")]
     pub control_chars: [u8; 32],
-    /// The input speed in bits per second.
+    /// The input speed in bits per second; 0 if the system does not tell, as in qemu's user mode. If both
+    /// speeds are 0, setting the attributes changes neither.
     pub input_speed: u32,
-    /// The output speed in bits per second.
+    /// The output speed in bits per second; 0 like the input speed.
     pub output_speed: u32,
 }
 

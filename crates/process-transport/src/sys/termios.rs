@@ -20,7 +20,22 @@ fn get(fd: BorrowedFd<'_>) -> io::Result<libc::termios2> {
     let mut settings: libc::termios2 = unsafe { std::mem::zeroed() };
     // SAFETY: TCGETS2 writes one `termios2`, to a local.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TCGETS2, &raw mut settings) };
+    if result == 0 {
+        return Ok(settings);
+    }
+    let error = last_error();
+    if !is_unknown(&error) {
+        return Err(error);
+    }
+    // SAFETY: TCGETS writes one `termios` of the kernel, which is the beginning of a `termios2`.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TCGETS, &raw mut settings) };
     if result == 0 { Ok(settings) } else { Err(last_error()) }
+}
+
+/// Returns whether the calls with free speeds are missing: qemu's user mode has only the older ones,
+/// and says so by either error. The second is also that of a descriptor that is no terminal.
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::ENOTTY))
 }
 
 fn last_error() -> io::Error {
@@ -51,7 +66,8 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
     settings.c_cflag = plain.control_flags;
     settings.c_lflag = plain.local_flags;
     let speeds = (plain.input_speed, plain.output_speed);
-    if speeds != (0, 0) && speeds != (settings.c_ispeed, settings.c_ospeed) {
+    let has_new_speeds = speeds != (0, 0) && speeds != (settings.c_ispeed, settings.c_ospeed);
+    if has_new_speeds {
         // Each speed has its own bits; without the input's bits, the output's speed would count for
         // both.
         let both = |bits: u32| bits | bits << libc::IBSHIFT;
@@ -63,6 +79,15 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
     }
     // SAFETY: TCSETS2 reads one `termios2`, from a local.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TCSETS2, &raw const settings) };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = last_error();
+    if has_new_speeds || !is_unknown(&error) {
+        return Err(error);
+    }
+    // SAFETY: TCSETS reads one `termios` of the kernel, the beginning of a `termios2`, from a local.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TCSETS, &raw const settings) };
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
