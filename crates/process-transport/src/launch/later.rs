@@ -17,7 +17,7 @@ use crate::orphans;
 use crate::own_children::{self, RunningLaunch};
 use crate::program_end::AtProgramEnd;
 use crate::sys::launch_threads::{
-    LaunchJob, Pool, Replies, Reply, ThreadError, ThreadIdentity, WantedFd, WantedSource,
+    LaunchJob, Pool, Replies, Reply, ThreadError, ThreadIdentity, WantedSource,
 };
 use crate::sys::{self, Cloned, LaunchError};
 
@@ -25,7 +25,6 @@ use crate::sys::{self, Cloned, LaunchError};
 pub(crate) struct LaterLaunch {
     /// Without its request while the thread has that.
     prepared: Prepared,
-    wanted: Vec<WantedFd>,
     /// `Some` from the order on.
     launching: Option<RunningLaunch>,
 }
@@ -58,8 +57,7 @@ impl LaterLaunch {
         if prepared.request.inherit_signals {
             prepared.request.callers_mask = sys::inherited_mask();
         }
-        let wanted = prepared.ends.wanted().0;
-        Ok(Self { prepared, wanted, launching: None })
+        Ok(Self { prepared, launching: None })
     }
 
     /// Gives the order to the launch threads.
@@ -74,17 +72,17 @@ impl LaterLaunch {
         };
         let request = mem::take(&mut self.prepared.request);
         self.launching = Some(own_children::launching(joined(request.group)));
+        let (wanted, given) = self.prepared.ends.wanted();
         let job = LaunchJob {
             id,
             request,
             path: self.prepared.path,
-            wanted: self.wanted.clone(),
+            wanted,
             leads_group: self.prepared.policy.leads_group,
             identity,
             plan: fd_plan::steps_for,
             replies: Arc::clone(replies),
         };
-        let (_, given) = self.prepared.ends.wanted();
         let Err((errno, job)) = pool.launch(Box::new(job), &given) else { return Ok(()) };
         drop(given);
         self.launching = None;
@@ -100,7 +98,7 @@ impl LaterLaunch {
 
     /// Makes the child, or the error, of a reply and the descriptors that came with it.
     pub(crate) fn on_reply(self, reply: Reply, fds: Vec<OwnedFd>) -> Result<Launched, NotLaunched> {
-        let Self { mut prepared, wanted, launching } = self;
+        let Self { mut prepared, launching } = self;
         prepared.request = reply.request;
         if let Err(ThreadError::OtherIdentity) = reply.result {
             return Err(NotLaunched::LeftHere);
@@ -112,6 +110,7 @@ impl LaterLaunch {
             ThreadError::Mail(error) => SpawnError::new(Step::Register, &prepared.program, error),
         })?;
         let launching = launching.unwrap_or_else(|| own_children::launching(None));
+        let (wanted, _) = prepared.ends.wanted();
         let mut fds = fds.into_iter();
         let pidfd = if there.has_pidfd { fds.next() } else { None };
         let mut ends = Vec::new();
