@@ -7,7 +7,8 @@
 //! come while it is under way join it. KILL is due at the deadline, or at once when a call joins, when
 //! the grace is zero, or when the loop is gone; a termination sends it once.
 //!
-//! With [`TerminationScope::Child`], the reap ends the termination.
+//! With [`TerminationScope::Child`], the reap ends the termination. A second after KILL it ends without
+//! the reap, and the outcome is that the child is not gone.
 //!
 //! With [`TerminationScope::Group`], it ends when the group is empty. The end of the leader does not
 //! end it, and the leader is not reaped then: as a zombie it prevents the group's number from being
@@ -86,9 +87,6 @@ enum ChildProgress {
 }
 
 impl Terminator {
-    /// How long to wait for processes that were killed. A termination then ends without them.
-    pub const END_AFTER_KILL: Duration = calls::END_AFTER_KILL;
-
     /// Creates a terminator for a running child, without a termination.
     pub fn new(scope: TerminationScope) -> Self {
         Self { scope, progress: ChildProgress::Running, gone: false, calls: None }
@@ -213,8 +211,8 @@ impl Terminator {
                 }
             }
             None if is_late => calls.kill(now),
-            // The reap of the leader, which would end the termination, has not come.
-            None if is_over && self.scope == TerminationScope::Group => self.end(false, now),
+            // The reap, which would end the termination, has not come.
+            None if is_over => self.end(false, now),
             None => {}
         }
     }
@@ -263,12 +261,9 @@ impl Terminator {
         if under_way.reap.is_some() {
             return None;
         }
-        let due = match under_way.limit() {
-            None => Some(under_way.deadline),
-            Some(limit) => (self.scope == TerminationScope::Group).then_some(limit),
-        };
+        let due = under_way.limit().unwrap_or(under_way.deadline);
         let check = under_way.check.and_then(|check| check.at);
-        due.into_iter().chain(check).min()
+        Some(check.map_or(due, |check| check.min(due)))
     }
 
     /// Returns whether a termination has begun and not ended.

@@ -334,14 +334,14 @@ fn terminate_kills_after_the_grace_and_at_once_when_called_again() {
     let second = fake.process().terminate(Signal::INT, SECOND);
     let third = fake.process().terminate(Signal::HUP, SECOND);
     assert_eq!(fake.signals(), [Signal::TERM, Signal::CONT, Signal::KILL]);
-    fake.clock().advance(SECOND * 2);
+    fake.clock().advance(SECOND / 2);
     assert_eq!(fake.signals().len(), 3, "one KILL is enough");
     fake.exit_by_signal(Signal::KILL);
     assert!(first.try_take().unwrap().unwrap().escalated());
     for result in [second, third] {
         let ended = result.try_take().unwrap().unwrap();
         assert!(ended.escalated());
-        assert_eq!(ended.after(), SECOND * 2, "since the first call");
+        assert_eq!(ended.after(), SECOND / 2, "since the first call");
     }
 }
 

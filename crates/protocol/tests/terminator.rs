@@ -42,8 +42,7 @@ fn a_second_call_kills_at_once_and_its_signal_is_not_sent() {
         let mut terminator = begun(scope);
         terminator.on_terminate(Signal::HUP, GRACE, START + ms(1));
         assert_eq!(steps(&mut terminator), [Kill]);
-        let limit = (scope == TerminationScope::Group).then_some(START + ms(1001));
-        assert_eq!(terminator.poll_deadline(), limit, "the reap of a child is waited for");
+        assert_eq!(terminator.poll_deadline(), Some(START + ms(1001)), "a second after KILL");
         terminator.on_terminate(Signal::INT, GRACE, START + ms(2));
         terminator.on_time(START + ms(3));
         assert_eq!(steps(&mut terminator), [], "one KILL is enough");
@@ -72,6 +71,23 @@ fn a_kill_that_was_not_taken_before_the_reap_goes_to_the_group_alone() {
     terminator.on_time(START + GRACE);
     terminator.on_reaped(START + GRACE);
     assert_eq!(steps(&mut terminator), [Kill, LookAtGroup]);
+}
+
+#[test]
+fn a_child_that_is_not_reaped_is_waited_for_a_second_after_a_late_kill() {
+    for scope in [TerminationScope::Child, TerminationScope::Group] {
+        let mut terminator = begun(scope);
+        let late = START + 10 * GRACE;
+        terminator.on_time(late);
+        assert_eq!(steps(&mut terminator), [Kill]);
+        terminator.on_time(late + ms(999));
+        assert_eq!(terminator.poll_outcome(), None);
+        terminator.on_time(late + ms(1000));
+        assert_eq!(terminator.poll_outcome(), survived(10 * GRACE + ms(1000)));
+        assert!(!terminator.is_under_way());
+        terminator.on_reaped(late + ms(1001));
+        assert_eq!(terminator.poll_outcome(), None, "nobody waits any more");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! - *Running*: there is no result yet. The end of the program gives the result. The time limit, a
 //!   limit of an output, a byte on stderr, a failed reader and a cancellation end this phase earlier.
 //! - *Stopping*: the program is being terminated. An error that caused this is due when the
-//!   termination is over, or one second after KILL.
+//!   termination is over, which is at most a second after KILL.
 //! - *Released*: the program still runs, and its output is discarded.
 //! - *Over*: the program has ended, or nobody watches it any more.
 //!
@@ -32,7 +32,6 @@ use std::time::Duration;
 
 use procession_core::Signal;
 use procession_protocol::ExitReason;
-use procession_protocol::driver::Terminator;
 pub(crate) use step::{ReleasedRun, RunStep};
 
 use crate::keep::Capture;
@@ -51,8 +50,7 @@ pub(crate) struct RunState {
     stderr: Capture,
     /// The time that the run counts from.
     begun: Duration,
-    /// While running: the time limit. While a verdict is pending: the limit on the wait for the end
-    /// of the termination.
+    /// The time limit, while the program runs.
     deadline: Option<Duration>,
     /// The error that is due when the termination is over.
     verdict: Option<OutputError>,
@@ -62,25 +60,10 @@ pub(crate) struct RunState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    Stopping { kill: KillWait },
+    Stopping,
     Released,
     Over,
 }
-
-/// How far a termination is, as far as the time tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KillWait {
-    /// KILL is due after the grace.
-    Grace,
-    /// The grace has passed, so KILL was sent, or is about to be.
-    Second,
-    /// The driver was away during the second, so it waits another one.
-    AnotherSecond,
-}
-
-/// A driver that comes this late was away. KILL is sent by another timer than the one that calls
-/// [`RunState::on_time`], so a long callback may come between the two.
-const AWAY: Duration = Duration::from_millis(20);
 
 impl RunState {
     /// Creates the state of a run that begins now: the start of the program is part of its time.
@@ -167,28 +150,13 @@ impl RunState {
     /// Notes that the time is `now`. `stopped_by` returns the signal that has stopped the program;
     /// it is asked before the termination continues the program.
     pub(crate) fn on_time(&mut self, now: Duration, stopped_by: impl FnOnce() -> Option<Signal>) {
-        let Some(late) = self.deadline.and_then(|deadline| now.checked_sub(deadline)) else {
-            return;
-        };
-        match &mut self.phase {
-            Phase::Running => {
-                let stopped_by = stopped_by();
-                self.fail(now, |command, outcome| OutputError::TimedOut {
-                    command,
-                    outcome,
-                    stopped_by,
-                });
-            }
-            // A driver that is late sends KILL late; the killed processes still get their time.
-            Phase::Stopping { kill: kill @ KillWait::Grace } => {
-                *kill = KillWait::Second;
-                self.deadline = now.checked_add(Terminator::END_AFTER_KILL);
-            }
-            Phase::Stopping { kill: kill @ KillWait::Second } if late >= AWAY => {
-                *kill = KillWait::AnotherSecond;
-                self.deadline = now.checked_add(Terminator::END_AFTER_KILL);
-            }
-            _ => self.give_verdict(),
+        if self.is_running() && self.deadline.is_some_and(|deadline| now >= deadline) {
+            let stopped_by = stopped_by();
+            self.fail(now, |command, outcome| OutputError::TimedOut {
+                command,
+                outcome,
+                stopped_by,
+            });
         }
     }
 
@@ -206,7 +174,7 @@ impl RunState {
     /// Notes that the child was reaped. Its outputs may still be open.
     pub(crate) fn on_exited(&mut self) {
         // A descendant that left the group may hold a pipe open for any time.
-        if matches!(self.phase, Phase::Stopping { .. }) {
+        if matches!(self.phase, Phase::Stopping) {
             self.due.push_back(RunStep::CloseAll);
         }
     }
@@ -225,7 +193,7 @@ impl RunState {
                 self.due.push_back(RunStep::Settle(result));
             }
             Phase::Released => self.due.push_back(RunStep::ReportEnd(reason)),
-            Phase::Stopping { .. } | Phase::Over => {}
+            Phase::Stopping | Phase::Over => {}
         }
     }
 
@@ -278,11 +246,10 @@ impl RunState {
         let partial = self.take_partial(now);
         self.verdict = Some(error(self.command.clone(), Box::new(partial)));
         self.stop();
-        self.deadline = now.checked_add(self.rules.kill_grace);
     }
 
     fn stop(&mut self) {
-        self.phase = Phase::Stopping { kill: KillWait::Grace };
+        self.phase = Phase::Stopping;
         self.deadline = None;
         self.due.push_back(RunStep::Terminate);
     }

@@ -10,7 +10,7 @@ use procession_core::{Deferred, NoError, Promise, Signal};
 use procession_protocol::driver::{ProcessControl, ProtocolSlot};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
 use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
-use procession_reactor::{DelayedCall, Handle, Stopped};
+use procession_reactor::{Handle, Stopped};
 
 use super::parts::{Leftovers, is_alone, reactor_gone};
 use super::state::{ChildState, ReadyOutcome, ReadyWork};
@@ -29,13 +29,7 @@ pub(crate) struct ChildTransport {
     has_terminal: bool,
     pub(super) state: WithCell<ChildState>,
     /// Completed when the termination that is under way has ended.
-    pub(super) termination_over: Cell<Option<Box<TerminationOver>>>,
-}
-
-/// The promise for the end of a termination, and the limit of its wait.
-pub(super) struct TerminationOver {
-    pub(super) promise: Promise<(), NoError>,
-    pub(super) limit: Option<DelayedCall>,
+    pub(super) termination_over: Cell<Option<Promise<(), NoError>>>,
 }
 
 impl ChildTransport {

@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use procession_core::{Deferred, NoError, Signal};
 use procession_protocol::driver::ProcessControl;
-use procession_protocol::driver::Terminator;
 use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::driver::Machine;
-use procession_reactor::{DelayedCall, Interest, Stopped};
+use procession_reactor::{Interest, Stopped};
 
-use super::driver::{ChildTransport, EXIT, TerminationOver};
+use super::driver::{ChildTransport, EXIT};
 use super::parts::sigchld::{self, PolledChild};
 use super::parts::{DrainStep, End, Leftovers, TimerChange};
 
@@ -220,41 +219,8 @@ impl ChildTransport {
             return None;
         }
         let (promise, over) = Deferred::new();
-        let now = self.reactor().now();
-        let killed_at = self.state.with(|state| state.termination.open_end(now));
-        let limit = killed_at.map(|at| {
-            // The second begins when KILL is sent, however late the loop is.
-            self.limit_the_wait(at.saturating_sub(now), |transport| {
-                let limit =
-                    transport.limit_the_wait(Terminator::END_AFTER_KILL, Self::wait_no_more);
-                transport.set_limit(limit);
-            })
-        });
-        let waiting = Box::new(TerminationOver { promise, limit });
-        drop(self.termination_over.replace(Some(waiting)));
+        drop(self.termination_over.replace(Some(promise)));
         Some(over)
-    }
-
-    fn limit_the_wait(&self, after: Duration, then: fn(&Self)) -> DelayedCall {
-        let me = self.me().clone();
-        self.reactor().call_at_deadline(after, move |_| {
-            if let Some(me) = me.upgrade() {
-                then(&me);
-            }
-        })
-    }
-
-    fn set_limit(&self, limit: DelayedCall) {
-        if let Some(mut over) = self.termination_over.take() {
-            over.limit = Some(limit);
-            self.termination_over.set(Some(over));
-        }
-    }
-
-    fn wait_no_more(&self) {
-        if let Some(over) = self.termination_over.take() {
-            over.promise.complete(Ok(()));
-        }
     }
 
     /// Schedules what is due later: if the child is reaped, its pipes are cut off later.
@@ -268,11 +234,7 @@ impl ChildTransport {
             if self.state.with(|state| state.termination.is_under_way()) {
                 self.termination_over.set(Some(over));
             } else {
-                let TerminationOver { promise, limit } = *over;
-                if let Some(limit) = limit {
-                    limit.cancel();
-                }
-                self.reactor().call_soon(move |_| promise.complete(Ok(())));
+                self.reactor().call_soon(move |_| over.complete(Ok(())));
             }
         }
     }

@@ -169,7 +169,7 @@ impl Attended {
         self.close_input();
         let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
         // A target that cannot be signalled is gone, or not ours to end.
-        Terminating::run_bounded(&mut self.child, signal, grace).ok();
+        Terminating::run(&mut self.child, signal, grace).ok();
     }
 
     /// Lets the child live on when this is dropped.

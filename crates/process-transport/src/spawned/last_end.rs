@@ -21,8 +21,6 @@ pub(crate) struct LastEnd {
     terminating: Terminating<Spawned>,
     /// When KILL is sent at the latest, whatever grace was given.
     kill_at: Duration,
-    /// When KILL was sent, which is later than `kill_at` if this process was stopped meanwhile.
-    killed: Option<Duration>,
     /// A tracer holds the child: it is dead, and cannot be reaped yet although its pidfd is ready.
     is_held: bool,
 }
@@ -64,16 +62,11 @@ impl LastEnd {
             // This value sends the KILL, so the drop need not.
             child.at_drop = DropAction::LetLive;
         }
-        Self { terminating, kill_at, killed: None, is_held: false }
+        Self { terminating, kill_at, is_held: false }
     }
 
     /// Returns when to call it again; `None` if the end is over, or cannot be followed.
     fn step(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
-        if now >= self.kill_at {
-            self.killed.get_or_insert(now);
-        }
-        let give_up_at =
-            self.killed.unwrap_or(self.kill_at).saturating_add(Terminator::END_AFTER_KILL);
         self.terminating.look_for_the_end(now).ok()?;
         self.is_held = is_ready && self.terminating.watches_exit();
         self.terminating.terminator.on_time(now);
@@ -81,15 +74,14 @@ impl LastEnd {
             // Joins the termination that is under way, which sends KILL once.
             self.terminating.terminator.on_terminate(Signal::KILL, Duration::ZERO, now);
         }
-        let is_over = self.terminating.act(|| now).ok()?.is_some();
-        if is_over || now >= give_up_at {
+        if self.terminating.act(|| now).ok()?.is_some() {
             return None;
         }
         let deadline = self.terminating.terminator.poll_deadline();
         let next_kill = Some(self.kill_at).filter(|at| now < *at);
         let asks = self.terminating.watches_exit() && self.fd().is_none();
         let ask_again = asks.then(|| now.saturating_add(ASK_AGAIN));
-        [deadline, next_kill, ask_again].into_iter().flatten().chain([give_up_at]).min()
+        [deadline, next_kill, ask_again].into_iter().flatten().min()
     }
 }
 
@@ -128,7 +120,7 @@ mod tests {
         // The child dies of TERM at once; the test checks only how long the wait would last.
         let late = second * 100;
         let again = end.step(late, false).expect("it is waited for");
-        assert!(again <= late + Terminator::END_AFTER_KILL);
-        assert_eq!(end.step(late + Terminator::END_AFTER_KILL, false), None);
+        assert!(again <= late + second);
+        assert_eq!(end.step(late + second, false), None);
     }
 }

@@ -10,7 +10,7 @@ use procession_protocol::driver::{
 };
 use procession_protocol::{ProcessTerminated, SignalError, Termination, UnknownEnd};
 
-use super::clock::{self, Stopwatch};
+use super::clock;
 use super::gather::Reader;
 use super::handle::Spawned;
 use super::intake::Intake;
@@ -53,37 +53,6 @@ impl Terminating<&mut Spawned> {
             let watches = this.watches_exit();
             this.child.gather_unreaped(deadline, watches).map_err(SignalError::Os)?;
             this.on_time(now())?;
-        }
-    }
-
-    /// Terminates the child, and waits for its end at most the grace and a second: a child without
-    /// a group of its own may never be reaped, because a tracer holds it or another user owns it.
-    ///
-    /// The second begins when KILL is sent, however late this thread is.
-    pub(super) fn run_bounded(
-        child: &mut Spawned,
-        signal: Signal,
-        grace: Duration,
-    ) -> Result<(), SignalError> {
-        let stopwatch = Stopwatch::start();
-        let mut this = Terminating::begin(child, signal, grace);
-        let mut killed = None;
-        loop {
-            if this.poll(|| stopwatch.now())?.is_some() {
-                return Ok(());
-            }
-            let now = stopwatch.now();
-            let killed_at = killed.or_else(|| (now >= grace).then_some(now));
-            killed = killed_at;
-            let end = killed_at.map_or(grace, |at| at.saturating_add(Terminator::END_AFTER_KILL));
-            if killed_at.is_some() && now >= end {
-                return Ok(());
-            }
-            let until = this.deadline().map_or(end, |deadline| deadline.min(end));
-            let until = clock::after(until.saturating_sub(now));
-            let watches = this.watches_exit();
-            this.child.gather_unreaped(until, watches).map_err(SignalError::Os)?;
-            this.on_time(stopwatch.now())?;
         }
     }
 }

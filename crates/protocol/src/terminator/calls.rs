@@ -8,8 +8,8 @@ use crate::termination_step::{TerminationOutcome, TerminationStep};
 
 /// The times between checks of a group, in milliseconds; the last one repeats.
 const INTERVALS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
-/// How long after KILL a group is checked.
-pub(super) const END_AFTER_KILL: Duration = Duration::from_secs(1);
+/// How long after KILL a termination waits for what it has killed.
+const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The state of all calls.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl TerminateCalls {
 }
 
 impl OngoingTermination {
-    /// Returns the time at which the wait for a killed group ends.
+    /// Returns the time at which the wait for what was killed ends.
     pub(super) fn limit(&self) -> Option<Duration> {
         Some(self.killed?.saturating_add(END_AFTER_KILL))
     }

@@ -144,7 +144,7 @@ impl Model {
         }
         self.expect(fact);
         self.collect(fact);
-        self.check(fact);
+        self.check();
     }
 
     /// Takes the model one step further.
@@ -242,15 +242,11 @@ impl Model {
         }
     }
 
-    fn check(&mut self, fact: Fact) {
-        // A verdict comes without the end of the termination, if that takes too long.
-        if fact == Fact::Time && self.pending.is_some() && self.seen.result.is_some() {
-            self.give();
-        }
+    fn check(&self) {
         assert_eq!(self.seen, self.expected);
         assert_eq!(self.state.is_running(), self.phase == ModelPhase::Running);
         assert_eq!(self.state.has_verdict(), self.pending.is_some());
-        let has_deadline = self.phase == ModelPhase::Running || self.pending.is_some();
+        let has_deadline = self.phase == ModelPhase::Running;
         assert_eq!(self.state.poll_deadline().is_some(), has_deadline);
     }
 }
@@ -285,7 +281,7 @@ fn every_order_of_facts_gives_at_most_one_result_and_the_right_one() {
 }
 
 #[test]
-fn a_verdict_waits_for_the_grace_and_a_second_after_a_late_kill() {
+fn a_verdict_waits_for_the_end_of_the_termination_however_late() {
     let mut state = RunState::new(rules(), "x".to_owned(), Duration::ZERO);
     state.on_started(SECOND);
     assert_eq!(state.poll_deadline(), Some(SECOND + LIMIT));
@@ -293,41 +289,13 @@ fn a_verdict_waits_for_the_grace_and_a_second_after_a_late_kill() {
     state.on_time(now - Duration::from_nanos(1), || panic!("too early"));
     state.on_time(now, || None);
     assert!(matches!(state.poll_step(), Some(RunStep::Terminate)));
-    assert_eq!(state.poll_deadline(), Some(now + GRACE));
-    let late = now + GRACE * 10;
-    state.on_time(late, || panic!("it is stopping"));
+    assert_eq!(state.poll_deadline(), None, "the termination has a limit of its own");
+    state.on_time(now + GRACE * 10, || panic!("it is stopping"));
     assert!(state.poll_step().is_none());
-    assert_eq!(state.poll_deadline(), Some(late + Terminator::END_AFTER_KILL));
-    state.on_time(late + Terminator::END_AFTER_KILL, || None);
+    state.on_terminated();
     let Some(RunStep::Settle(Err(OutputError::TimedOut { outcome, .. }))) = state.poll_step()
     else {
         panic!("it is due");
     };
     assert_eq!(outcome.after, now, "it is the time of the failure");
-    assert_eq!(state.poll_deadline(), None);
-}
-
-#[test]
-fn a_verdict_waits_once_more_if_the_driver_was_away_after_the_grace() {
-    let end = Terminator::END_AFTER_KILL;
-    let after_the_grace = || {
-        let mut state = RunState::new(rules(), "x".to_owned(), Duration::ZERO);
-        state.on_started(SECOND);
-        state.on_time(SECOND + LIMIT, || None);
-        state.on_time(SECOND + LIMIT + GRACE, || None);
-        assert!(matches!(state.poll_step(), Some(RunStep::Terminate)));
-        (state, SECOND + LIMIT + GRACE + end)
-    };
-    let (mut state, due) = after_the_grace();
-    state.on_time(due + AWAY - Duration::from_nanos(1), || None);
-    assert!(matches!(state.poll_step(), Some(RunStep::Settle(Err(_)))));
-
-    let (mut state, due) = after_the_grace();
-    let late = due + AWAY;
-    state.on_time(late, || None);
-    assert!(state.poll_step().is_none());
-    assert_eq!(state.poll_deadline(), Some(late + end));
-    // It does so once, however late the driver is then.
-    state.on_time(late + 9 * end, || None);
-    assert!(matches!(state.poll_step(), Some(RunStep::Settle(Err(_)))));
 }

@@ -173,13 +173,6 @@ impl ChildTermination {
         false
     }
 
-    /// Returns when the KILL is due, or was, for a termination under way that has no end of its
-    /// own: the termination of a child alone ends with the reap, which a tracer can delay for good.
-    pub(crate) fn open_end(&self, now: Duration) -> Option<Duration> {
-        let is_open = self.is_under_way() && self.scope() == TerminationScope::Child;
-        is_open.then(|| self.terminator.poll_deadline().unwrap_or(now))
-    }
-
     pub(crate) fn is_under_way(&self) -> bool {
         self.terminator.is_under_way()
     }
