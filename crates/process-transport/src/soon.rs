@@ -209,9 +209,9 @@ impl SoonLink {
 
     /// Forgets the one who asked, and withdraws the launch if no thread has begun it.
     fn give_up(self: &Rc<Self>, id: u64) {
-        let asked = self.launches.with(|launches| launches.get_mut(&id)?.asked.take());
-        let is_under_way = self.launches.with(|launches| {
-            launches.get(&id).is_some_and(|launch| matches!(launch.stage, Stage::UnderWay(_)))
+        let (asked, is_under_way) = self.launches.with(|launches| match launches.get_mut(&id) {
+            Some(launch) => (launch.asked.take(), matches!(launch.stage, Stage::UnderWay(_))),
+            None => (None, false),
         });
         let is_withdrawn =
             is_under_way && self.threads.as_ref().is_some_and(|threads| threads.withdraw(id));

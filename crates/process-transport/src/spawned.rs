@@ -248,7 +248,7 @@ impl Spawned {
     /// Sends `signal`, waits for `grace`, sends KILL, and returns once the child is reaped.
     ///
     /// For an [owned](Command::owned) child it acts on the whole group and returns once the group
-    /// is empty, or a second after KILL at the latest; [`Termination::is_gone`] tells which. A
+    /// is empty. It returns a second after KILL at the latest; [`Termination::is_gone`] tells which. A
     /// stopped child is continued. Meanwhile outputs that were not taken are read and dropped, so
     /// that a child that writes can end; those of an owned child are closed afterwards, even if
     /// other processes hold them open.

@@ -265,10 +265,12 @@ impl Process {
 
     /// Sends a signal, waits for `grace`, then sends KILL; to the whole group if the group is owned.
     ///
-    /// The result comes when the child is reaped. For an owned group it comes when no process of the
-    /// group is alive, at the latest one second after KILL; [`Termination::is_gone`] returns whether the
-    /// group is gone. Until then a leader that has ended stays a zombie, and `process_exited` comes with
-    /// its reap. Then the bytes that the group left in the pipes are read, and the pipes are closed
+    /// The result comes when the child is reaped, and for an owned group when no process of the group is
+    /// alive, at the latest one second after KILL. [`Termination::is_gone`] returns whether the child, or
+    /// the group, is gone.
+    ///
+    /// Until then the leader of an owned group that has ended stays a zombie, and `process_exited` comes
+    /// with its reap. Then the bytes that the group left in the pipes are read, and the pipes are closed
     /// without waiting for their end, because a process outside of the group may hold one. Processes
     /// that left the group are not touched.
     ///

@@ -64,7 +64,8 @@ impl Termination {
     /// Returns whether the process, and every member of its owned group, is gone.
     ///
     /// It is `false` if a process was still alive a second after KILL: a process of another user cannot
-    /// be killed, and a process that waits for a disk or a network drive may take longer. It is also
+    /// be killed, and a process that waits for a disk or a network drive may take longer. A child that a
+    /// tracer holds counts as alive, because it cannot be reaped. It is also
     /// `false` if the system does not show which processes of the group are alive. Processes that left
     /// the group do not count.
     pub fn is_gone(&self) -> bool {

@@ -237,8 +237,8 @@ impl Child {
     /// Sends `signal`, waits for `grace`, sends KILL, and returns once the child is reaped.
     ///
     /// For an [owned](crate::Command::owned) child it acts on the whole group and returns once the
-    /// group is empty, or a second after KILL at the latest; [`Termination::is_gone`] tells which.
-    /// A stopped child is continued. Processes that left the group are not affected.
+    /// group is empty. It returns a second after KILL at the latest; [`Termination::is_gone`] tells
+    /// which. A stopped child is continued. Processes that left the group are not affected.
     ///
     /// Outputs are not read meanwhile. The streams in the fields stay open. The other outputs of an
     /// owned child that [`take_reader`](Self::take_reader) has not handed out are closed afterwards.
