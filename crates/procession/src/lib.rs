@@ -82,7 +82,8 @@
 //! **Any executor**: [`Background`], its [`BackgroundChild`], and [`InBackground`], the result that any
 //! executor awaits and any thread waits for.
 //!
-//! **Children on tokio**: the module `tokio`, with the feature of that name.
+//! **Children on tokio**: the module `tokio`, with the feature of that name. `use procession::*` would
+//! hide the crate tokio behind it, so import the names that you need, or the [`prelude`].
 //!
 //! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
