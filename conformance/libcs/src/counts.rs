@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Error, Result};
 use xshell::{Cmd, Shell};
 
-use crate::{binaries, test};
+use crate::{binaries, skips};
 
 /// The results of one suite.
 pub(crate) struct Counts {
@@ -24,7 +24,7 @@ pub(crate) fn run(
     is_wanted: impl Fn(&Path) -> bool,
 ) -> Result<Counts> {
     sh.remove_path("target/test-output")?;
-    let outcome = test::counting_skips(sh, || binaries::run(sh, cargo_test, is_wanted));
+    let outcome = skips::counting(sh, || binaries::run(sh, cargo_test, is_wanted));
     let mut counts = Counts { passed: 0, failed: 0, skipped: 0, error: outcome.err() };
     if let Some(error) = &counts.error {
         println!("{error:#}");
@@ -35,7 +35,7 @@ pub(crate) fn run(
             counts.failed += number(line, " failed");
         }
     }
-    counts.skipped = test::skipped(&sh.read_file("target/skipped-tests.txt")?).len();
+    counts.skipped = skips::lines(&sh.read_file("target/skipped-tests.txt")?).len();
     Ok(counts)
 }
 

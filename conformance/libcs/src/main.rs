@@ -4,9 +4,8 @@
 #[path = "../../../xtask/src/binaries.rs"]
 mod binaries;
 mod counts;
-#[allow(dead_code, reason = "of the task `test`, only the count of skipped tests is used here")]
-#[path = "../../../xtask/src/test.rs"]
-mod test;
+#[path = "../../../xtask/src/skips.rs"]
+mod skips;
 
 use std::env;
 use std::path::{Path, PathBuf};
