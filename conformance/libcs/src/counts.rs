@@ -30,10 +30,11 @@ pub(crate) fn run(
         println!("{error:#}");
     }
     for output in sh.read_dir("target/test-output").unwrap_or_default() {
-        for line in sh.read_file(output)?.lines() {
-            counts.passed += number(line, " passed");
-            counts.failed += number(line, " failed");
-        }
+        // Above it may be the output of a test in a process of its own, which has such a line too.
+        let output = sh.read_file(output)?;
+        let last = output.lines().rev().find_map(|line| line.strip_prefix("test result: "));
+        counts.passed += last.map_or(0, |line| number(line, " passed"));
+        counts.failed += last.map_or(0, |line| number(line, " failed"));
     }
     counts.skipped = skips::lines(&sh.read_file("target/skipped-tests.txt")?).len();
     Ok(counts)
@@ -41,7 +42,6 @@ pub(crate) fn run(
 
 /// Returns the number before a word in the last line of a test binary.
 fn number(line: &str, word: &str) -> usize {
-    let counts = line.strip_prefix("test result: ").unwrap_or_default();
-    let before = counts.split(word).next().filter(|before| before.len() < counts.len());
+    let before = line.split_once(word).map(|(before, _)| before);
     before.and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
 }
