@@ -11,6 +11,8 @@ use crate::{binaries, skips};
 /// Runs every test except the slow tier, the doctests and the benches.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     skips::counting(sh, || {
+        // A test asks cargo, without the network, where the sources of a dependency are.
+        cmd!(sh, "cargo fetch --locked").run()?;
         // The tests of the examples start the built examples.
         cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
         binaries::run(sh, cmd!(sh, "cargo test --workspace --locked --tests"), |_| true)

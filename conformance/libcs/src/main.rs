@@ -44,6 +44,8 @@ fn main() -> Result<()> {
         targets = [MUSL, I686].map(str::to_owned).to_vec();
     }
     targets.iter().try_for_each(|target| check_tools(&sh, target))?;
+    // A test asks cargo, without the network, where the sources of a dependency are.
+    cmd!(sh, "cargo fetch --locked").run()?;
     let mut rows = Vec::new();
     for target in &targets {
         for package in PACKAGES {
