@@ -53,11 +53,11 @@ fn main() -> Result<()> {
             rows.push(row(&sh, target, package)?);
         }
     }
-    println!("\n{:<28} {:<30} passed failed skipped", "target", "package");
+    println!("\n| target | package | passed | failed | skipped |\n| --- | --- | ---: | ---: | ---: |");
     for Row { target, package, counts } in &rows {
         let Counts { passed, failed, skipped, error } = counts;
-        let word = if error.is_none() { "" } else { "  FAILED" };
-        println!("{target:<28} {package:<30} {passed:>6} {failed:>6} {skipped:>7}{word}");
+        let word = if error.is_none() { "" } else { " FAILED" };
+        println!("| {target} | {package} | {passed} | {failed} | {skipped} |{word}");
     }
     let failed = rows.iter().filter(|row| row.counts.error.is_some()).count();
     ensure!(failed == 0, "{failed} packages failed");
