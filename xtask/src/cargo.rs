@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::metadata::LIBRARIES;
-use crate::{arguments, test, tool};
+use crate::{arguments, skips, tool};
 
 /// The version in use. A commit that raises it does nothing else.
 const CARGO_DENY: &str = "0.20.2";
@@ -68,7 +68,7 @@ pub(crate) fn bench_build(sh: &Shell) -> Result<()> {
 /// Counts system calls and instructions of a release build. Other programs cannot change these
 /// numbers. The task `test` only counts the system calls of a debug build.
 pub(crate) fn counts(sh: &Shell) -> Result<()> {
-    test::counting_skips(sh, || {
+    skips::counting(sh, || {
         Ok(cmd!(sh, "cargo test --release --locked -p procession-benches --test counts").run()?)
     })
 }

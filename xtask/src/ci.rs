@@ -16,8 +16,9 @@ const STEPS: [&str; 9] =
     ["fmt", "clippy", "tidy", "test", "test-paths", "loop-free", "doctest", "doc", "deny"];
 
 /// What only the slow tier runs. `bench-build` and `counts` build the peers or an optimised
-/// library, which takes minutes and checks nothing that the library does.
-const SLOW_STEPS: [&str; 4] = ["bench-build", "public-api --check", "counts", "loom"];
+/// library, which takes minutes and checks nothing that the library does. `musl` builds and runs
+/// every suite once more.
+const SLOW_STEPS: [&str; 5] = ["bench-build", "public-api --check", "counts", "loom", "musl"];
 
 /// Runs the checks that every change must pass.
 pub(crate) fn run(sh: &Shell) -> Result<()> {

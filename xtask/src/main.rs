@@ -22,6 +22,7 @@ mod mutants;
 mod portability;
 mod public_api;
 mod sanitizers;
+mod skips;
 mod source;
 mod test;
 mod test_paths;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::metadata::LIBRARIES;
-use crate::{arguments, binaries, test, tool};
+use crate::{arguments, binaries, skips, tool};
 
 /// Intended leaks: the payload of a panic that comes from the drop of another panic's payload.
 const KNOWN_LEAKS: &str = "leak:procession_core::panics::FirstPanic*::discard
@@ -63,7 +63,7 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let target = ["--target", "x86_64-unknown-linux-gnu", "--lib", "--tests", "--locked"];
     let suite =
         cmd!(sh, "rustup run nightly cargo test {chosen...} {target...} --target-dir {directory}");
-    let result = test::counting_skips(sh, || binaries::run(sh, suite, |_| true))
+    let result = skips::counting(sh, || binaries::run(sh, suite, |_| true))
         .with_context(|| format!("the suite under the {sanitizer} sanitizer"));
     print_reports(sh, &reports)?;
     result

@@ -124,6 +124,9 @@ fn names_and_values_are_any_bytes() {
             (os(&[b"K\xff", high.as_slice()].concat()), os(&high)),
             (os(b"VALUE"), os(&high)),
         ];
+        // An emulator of another processor finds the C library of the probe by this variable.
+        let emulator = "QEMU_LD_PREFIX";
+        vars.extend(std::env::var_os(emulator).map(|root| (emulator.into(), root)));
         let record = driver.run(probe(["env"]).env_clear().envs(vars.clone()));
         vars.sort();
         let entry =

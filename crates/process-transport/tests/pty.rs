@@ -10,7 +10,7 @@ use std::fs;
 use std::sync::Arc;
 
 use procession_core::{Signal, WriteError};
-use procession_process_transport::{Command, Fd, Pty, Step};
+use procession_process_transport::{Command, Fd, OfTerminal, Pty, Step};
 use procession_protocol::Termios;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -256,11 +256,11 @@ fn a_pair_of_the_caller_survives_a_failed_spawn() {
         let (master, slave) = (Arc::new(master), Arc::new(slave));
         let pty = || Pty::new().pair(master.clone(), slave.clone());
         let state = || {
-            let settings = rustix::termios::tcgetattr(&*slave).unwrap();
+            let settings = Termios::of(&*slave).unwrap();
             let size = rustix::termios::tcgetwinsize(&*slave).unwrap();
             let status = rustix::fs::fstat(&*slave).unwrap();
             let flags = rustix::fs::fcntl_getfl(&*master).unwrap();
-            let settings = (settings.local_modes, settings.output_modes);
+            let settings = (settings.local_flags, settings.output_flags);
             (settings, (size.ws_row, size.ws_col), (status.st_uid, status.st_gid), flags)
         };
         let before = state();

@@ -228,10 +228,15 @@ fn attributes_can_be_changed_while_the_child_runs() {
         let cat = driver.spawn(on_terminal(command("/bin/cat")));
         let mut settings = cat.process.termios().unwrap();
         settings.set_raw();
-        (settings.input_speed, settings.output_speed) = (9_600, 123_456);
+        if (settings.input_speed, settings.output_speed) == (0, 0) {
+            skip("the speeds of a terminal", "this system does not tell them");
+        } else {
+            (settings.input_speed, settings.output_speed) = (9_600, 123_456);
+        }
         cat.process.set_termios(&settings).unwrap();
         let now = cat.process.termios().unwrap();
-        assert_eq!((now.input_speed, now.output_speed), (9_600, 123_456));
+        let speeds = (now.input_speed, now.output_speed);
+        assert_eq!(speeds, (settings.input_speed, settings.output_speed));
         assert!(!now.echoes() && !now.is_canonical());
         cat.process.write(b"\x03\x04\n");
         until_text(driver, &cat, "\x03\x04\n");

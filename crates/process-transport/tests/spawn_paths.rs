@@ -180,11 +180,29 @@ fn spawning_works_without_clone3_and_pidfd_open() {
     });
 }
 
-/// An emulator refuses the flag. The exit is then seen with SIGCHLD.
+/// An emulator refuses the flag.
+#[test]
+fn a_pidfd_that_the_clone_refuses_is_opened() {
+    isolated("a_pidfd_that_the_clone_refuses_is_opened", || {
+        answer(libc::SYS_clone, WITH_PIDFD, libc::EINVAL);
+        let mut driver = Driver::new();
+        for command in [command("/bin/cat"), command("/bin/cat").owned(true)] {
+            let child = driver.spawn(command);
+            drop(child.process.pidfd().expect("the call for it is allowed"));
+            child.process.close_stdin();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.code(), 0);
+        }
+        driver.finish();
+    });
+}
+
+/// The exit is then seen with SIGCHLD.
 #[test]
 fn a_clone_without_pidfds_is_supported() {
     isolated("a_clone_without_pidfds_is_supported", || {
         answer(libc::SYS_clone, WITH_PIDFD, libc::EINVAL);
+        answer(libc::SYS_pidfd_open, Calls::All, libc::ENOSYS);
         let mut driver = Driver::new();
         let child = driver.spawn(command("/bin/cat"));
         let error = child.process.pidfd().expect_err("there is none");

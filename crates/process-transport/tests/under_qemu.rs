@@ -48,7 +48,11 @@ fn under_qemu_each_child_has_its_own_error() {
         if let Some(sanitizer) = sanitizer() {
             return skip(name, &format!("qemu does not run what has the {sanitizer} sanitizer"));
         }
-        let qemu = format!("qemu-{}", std::env::consts::ARCH);
+        let processor = match std::env::consts::ARCH {
+            "x86" => "i386",
+            other => other,
+        };
+        let qemu = format!("qemu-{processor}");
         let Some(output) = watched(name, &[&qemu]) else { return };
         let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
         assert!(output.status.success(), "{}\n{out}\n{err}", output.status);

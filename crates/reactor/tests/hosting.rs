@@ -88,11 +88,13 @@ fn a_new_timer_wakes_the_host_which_asks_for_the_deadline() {
         while host(&mut reactor) {}
         let fired = Rc::new(Cell::new(false));
         let set = Rc::clone(&fired);
-        reactor.call_later(Duration::from_millis(5), move |_| set.set(true));
+        // It is due in an hour, and then in 5 ms.
+        let timer = reactor.call_later(Duration::from_secs(3600), move |_| set.set(true));
         assert!(is_readable(&reactor), "the host has another deadline to wait for");
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert!(!is_readable(&reactor));
         assert!(reactor.next_deadline().is_some());
+        timer.reset(Duration::from_millis(5));
         block(&reactor, Duration::from_millis(6));
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert!(fired.get());

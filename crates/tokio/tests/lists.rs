@@ -81,6 +81,9 @@ fn tokio() -> PathBuf {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo");
+    // It needs the sources of every package in the lock file, also of those that nothing here builds.
+    let error = String::from_utf8_lossy(&cargo.stderr);
+    assert!(cargo.status.success(), "`cargo fetch` gets what is missing: {error}");
     let text = String::from_utf8(cargo.stdout).expect("text");
     let paths = text.split("\"manifest_path\":\"").skip(1);
     let paths = paths.filter_map(|rest| rest.split_once("/Cargo.toml\"").map(|(path, _)| path));

@@ -44,13 +44,12 @@ extern "C" fn enter(job: *mut c_void) -> c_int {
 
 /// Clones; returns in the parent once the child has exec'd or ended.
 ///
-/// If an emulator or a filter refuses the flag for a pidfd, in whatever way, the child has no
-/// pidfd. An old kernel ignores the flag.
+/// If an emulator or a filter refuses the flag for a pidfd, in whatever way, the pidfd is opened by
+/// number, which is safe because the child is not reaped. An old kernel ignores the flag.
 ///
 /// A child with a place has its number there before its first instruction. In shared memory the
 /// kernel writes it on the child's side. If memory is copied, the kernel writes it on the parent's
-/// side, in the argument that is otherwise for the pidfd; the pidfd is then opened by number, which
-/// is safe because the child is not reaped.
+/// side, in the argument that is otherwise for the pidfd; the pidfd is then opened by number too.
 pub(super) fn clone(
     flags: c_int,
     stack: *mut c_void,
@@ -73,7 +72,10 @@ pub(super) fn clone(
     match clone_once(flags | libc::CLONE_PIDFD, stack, job, writes) {
         Ok(pid) => Ok((pid, made_pidfd(to_parent))),
         Err(errno) if is_shortage(Some(errno)) => Err(errno),
-        Err(_) => Ok((clone_once(flags, stack, job, writes)?, None)),
+        Err(_) => {
+            let pid = clone_once(flags, stack, job, writes)?;
+            Ok((pid, open_pidfd(pid)))
+        }
     }
 }
 

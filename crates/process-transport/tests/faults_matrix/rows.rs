@@ -159,6 +159,15 @@ pub(crate) fn null(command: Command) -> Command {
     command.stdin(Fd::null()).stdout(Fd::null()).stderr(Fd::null())
 }
 
+/// The maps that the library shares with a child. musl's allocator takes its memory by the same call,
+/// so there only these are refused.
+const fn maps(mut row: Row) -> Row {
+    if cfg!(target_env = "musl") {
+        row.calls = Calls::With { index: 3, flag: libc::MAP_SHARED.cast_unsigned() as u64 };
+    }
+    row
+}
+
 /// The calls of every launch, and of a launch with pipes and other descriptors.
 pub(crate) const LAUNCH: &[Row] = &[
     row("clone", libc::SYS_clone, Caller::Program, NOTHING),
@@ -190,7 +199,7 @@ pub(crate) const LAUNCH: &[Row] = &[
     row("fstat", libc::SYS_fstat, Caller::Program, NOTHING),
     row("newfstatat", libc::SYS_newfstatat, Caller::Program, NOTHING),
     row("uname", libc::SYS_uname, Caller::Program, NOTHING),
-    row("mmap", libc::SYS_mmap, Caller::Program, NOTHING),
+    maps(row("mmap", libc::SYS_mmap, Caller::Program, NOTHING)),
     row("mprotect", libc::SYS_mprotect, Caller::Program, NOTHING),
     row("munmap", libc::SYS_munmap, Caller::Program, NOTHING),
     row("munmap", libc::SYS_munmap, Caller::Program, THREAD),
@@ -244,7 +253,7 @@ pub(crate) const ASKED: &[Row] = &[
     row("prctl", libc::SYS_prctl, Caller::Program, USER),
     is(row("prctl PR_CAP_AMBIENT", libc::SYS_prctl, Caller::Child, USER), 0, 47),
     row("rt_sigaction", libc::SYS_rt_sigaction, Caller::Program, OWNED),
-    row("mmap", libc::SYS_mmap, Caller::Program, OWNED),
+    maps(row("mmap", libc::SYS_mmap, Caller::Program, OWNED)),
     row("madvise", libc::SYS_madvise, Caller::Program, OWNED),
     row("getpid", libc::SYS_getpid, Caller::Program, OWNED),
     row("clone3", libc::SYS_clone3, Caller::Program, OWNED),

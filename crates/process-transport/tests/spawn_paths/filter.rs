@@ -72,6 +72,28 @@ pub(crate) fn kill_where(call: impl Into<i64>, calls: Calls) {
 }
 
 fn install(call: impl Into<i64>, calls: Calls, action: SeccompAction) {
+    let call = call.into();
+    if let Some((other, calls)) = also_made_by(call) {
+        install_one(other, calls, action.clone());
+    }
+    install_one(call, calls, action);
+}
+
+/// Returns the call by which 32-bit x86 also makes this call of a socket, and its argument.
+#[cfg(target_arch = "x86")]
+fn also_made_by(call: i64) -> Option<(i64, Calls)> {
+    let numbers = [(libc::SYS_socketpair, 8), (libc::SYS_sendmsg, 16), (libc::SYS_recvmsg, 17)];
+    let (_, value) = numbers.into_iter().find(|(number, _)| i64::from(*number) == call)?;
+    Some((libc::SYS_socketcall.into(), Calls::Is { index: 0, value }))
+}
+
+/// Other processors have one call for each purpose.
+#[cfg(not(target_arch = "x86"))]
+fn also_made_by(_call: i64) -> Option<(i64, Calls)> {
+    None
+}
+
+fn install_one(call: i64, calls: Calls, action: SeccompAction) {
     let conditions = match calls {
         Calls::All => Vec::new(),
         Calls::With { index, flag } => {
@@ -95,7 +117,7 @@ fn install(call: impl Into<i64>, calls: Calls, action: SeccompAction) {
         arch => (arch, None),
     };
     let arch = arch.try_into().expect("a known architecture");
-    let rules = BTreeMap::from([(call.into(), rules)]);
+    let rules = BTreeMap::from([(call, rules)]);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).expect("a filter");
     let mut program: BpfProgram = filter.try_into().expect("a program");
     if let Some((foreign, own)) = native {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::util::{skip, without_leak_check};
+use crate::util::{PROBE, skip, without_leak_check};
 
 /// Set in the process that is watched.
 const VARIABLE: &str = "PROCESSION_TEST_WATCHED";
@@ -16,9 +16,10 @@ pub(crate) fn is_watched() -> bool {
 /// watcher is not installed.
 pub(crate) fn watched(name: &str, watcher: &[&str]) -> Option<Output> {
     let [program, options @ ..] = watcher else { panic!("a watcher has a name") };
-    let works = Command::new(program).args(options).arg("/bin/true").output();
+    // The probe is for the processor that this binary is for.
+    let works = Command::new(program).args(options).args([PROBE, "exit", "0"]).output();
     if !works.is_ok_and(|output| output.status.success()) {
-        skip(name, &format!("{program} is missing, or may not trace"));
+        skip(name, &format!("{program} is missing, or does not run the probe"));
         return None;
     }
     let this = std::env::current_exe().expect("the path of this test binary");

@@ -11,6 +11,8 @@
 //! * `BorrowedFd::borrow_raw`, `OwnedFd::from_raw_fd`: the number is open, and if it becomes owned,
 //!   this module opened it. [`unopened`] is the exception, for case FD-20.
 //! * `set_var`: no other thread reads the environment.
+//! * `clone`: the child only returns a number, on a stack of its own; this thread waits for that, and no
+//!   signal is delivered meanwhile.
 #![expect(unsafe_code, reason = "these calls have no safe form")]
 
 use std::ffi::OsStr;
@@ -239,6 +241,33 @@ pub fn fork(child: impl FnOnce() -> i32) -> u32 {
         unsafe { libc::_exit(code) };
     }
     u32::try_from(pid).expect("it forks")
+}
+
+/// Returns whether a child may share this process's memory and descriptor table until its exec. qemu's
+/// user mode refuses that with EINVAL.
+pub fn may_share_descriptors() -> bool {
+    extern "C" fn ends(_: *mut std::ffi::c_void) -> i32 {
+        0
+    }
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::SIGCHLD;
+    let mut stack = vec![0_u128; 4096];
+    let top = stack.as_mut_ptr_range().end.cast();
+    let [mut all, mut before] = [MaybeUninit::uninit(), MaybeUninit::uninit()];
+    // SAFETY: the pointer is valid for a signal set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: the first set is initialised, and the pointer to the second is valid for a signal set.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    // SAFETY: the stack lives until the child has ended, since CLONE_VFORK waits for that. The child
+    // calls and writes nothing else, and no handler runs in it.
+    let pid = unsafe { libc::clone(ends, top, flags, std::ptr::null_mut()) };
+    let refused = pid == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
+    // SAFETY: pthread_sigmask has filled the set. The pointer to the old set is null.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    if let Some(pid) = rustix::process::Pid::from_raw(pid.max(0)) {
+        rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
+            .expect("it is our child");
+    }
+    !refused
 }
 
 /// Runs `copy` in a forked copy of this process, which then exits as if `main` had returned, and
