@@ -45,6 +45,12 @@ impl Patience {
         self.0 & !WAS_PUT_OFF == 0
     }
 
+    /// Returns whether a turn has passed: the next turn looks after the time of the decision.
+    #[inline]
+    pub fn has_begun(self) -> bool {
+        self.0 & WAS_PUT_OFF != 0
+    }
+
     /// Lets a busy turn pass. `took` is the time since the last one that it let pass. For the first
     /// turn it does not count: that is the time by which the program is late.
     pub fn on_busy_turn(&mut self, took: Duration) {
@@ -69,8 +75,10 @@ mod tests {
             // However late the first turn is, it is one turn.
             let mut took = Duration::from_secs(9);
             let mut passed = 0;
+            assert!(!patience.has_begun());
             while !patience.is_over() {
                 patience.on_busy_turn(took);
+                assert!(patience.has_begun());
                 passed += 1;
                 took = turn;
             }

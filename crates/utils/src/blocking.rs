@@ -94,7 +94,8 @@ impl BlockingRun<'_> {
                         patience.on_busy_turn(last_late.map_or(Duration::ZERO, |last| now - last));
                         last_late = Some(now);
                     }
-                    if turn.is_idle || patience.is_over() {
+                    // A stop may have come after a turn that looked in time.
+                    if is_late && turn.is_idle || patience.is_over() {
                         self.outputs.state.on_time(now, || child.stopped_by());
                     }
                 }

@@ -113,7 +113,9 @@ impl<C> Timers<C> {
     /// made from here on.
     ///
     /// A call with a later number has a deadline that is not before `now`, so no due call is hidden
-    /// behind it. A call with patience is put off to the next turn, unless this turn is quiet.
+    /// behind it. A call with patience is put off to the next turn, unless it was put off before and this
+    /// turn is quiet. The turn in which it becomes due may have looked for events before the deadline:
+    /// the process may have been stopped since.
     #[inline]
     pub(crate) fn pop_due(
         &mut self,
@@ -127,7 +129,8 @@ impl<C> Timers<C> {
             if at > nanos(now) || number >= limit {
                 return None;
             }
-            if !self.slab.get(first.timer).is_patient() || is_quiet() {
+            let timer = self.slab.get(first.timer);
+            if !timer.is_patient() || timer.was_put_off() && is_quiet() {
                 return self.end_first(first, TimerStatus::Called);
             }
             self.put_off(first.timer, now);

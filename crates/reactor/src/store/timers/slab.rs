@@ -41,6 +41,11 @@ impl<C> Timer<C> {
         !self.patience.is_over()
     }
 
+    /// Returns whether a turn has passed since it became due.
+    pub(super) fn was_put_off(&self) -> bool {
+        self.patience.has_begun()
+    }
+
     /// Lets a busy turn pass. The key has the time of the last one that it let pass.
     pub(super) fn lose_patience(&mut self, now: u64) {
         self.patience.on_busy_turn(Duration::from_nanos(now.saturating_sub(self.key.at)));
