@@ -52,6 +52,9 @@ pub(crate) const BUSY_FACTOR: u32 = 10;
 /// The time after which the script ends a test program, by the machine's clock.
 pub(crate) const SECONDS_EACH: u32 = 900;
 
+/// The time after which the script switches the machine off, by its clock.
+const SECONDS_ALL: u32 = 7200;
+
 /// Makes an image with the tests, and returns its path.
 ///
 /// An initramfs may be several archives in a row.
@@ -77,8 +80,10 @@ pub(crate) fn make(
         list.push_str(&format!("{} {} {folder} {program}\n", test.suite, test.name));
     }
     sh.write_file(root.join("suites/list"), list)?;
-    let environment =
-        format!("export PROCESSION_BUSY_MACHINE={BUSY_FACTOR}\nSECONDS_EACH={SECONDS_EACH}\n");
+    let environment = format!(
+        "export PROCESSION_BUSY_MACHINE={BUSY_FACTOR}\n\
+         SECONDS_EACH={SECONDS_EACH} SECONDS_ALL={SECONDS_ALL}\n"
+    );
     sh.write_file(root.join("suites/environment"), environment)?;
     let init = root.join("init");
     sh.copy_file("conformance/vm/guest/init", &init)?;
