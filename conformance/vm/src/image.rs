@@ -45,6 +45,9 @@ const USELESS: [&str; 10] = [
     "usr/share/lintian",
 ];
 
+/// Files that tests read, relative to the folder of their package.
+const FILES: [&str; 2] = ["Cargo.toml", "../../docs/launch-matrix.md"];
+
 /// How many times longer than usual the tests wait. An emulated processor takes a few times as long
 /// for the same code, by its own clock.
 pub(crate) const BUSY_FACTOR: u32 = 10;
@@ -75,7 +78,12 @@ pub(crate) fn make(
     let mut list = String::new();
     for test in &programs.tests {
         strip(sh, architecture, &test.program, &within(&root, &test.program))?;
-        sh.create_dir(within(&root, &test.folder))?;
+        for file in FILES {
+            let file = test.folder.join(file);
+            let place = within(&root, &file);
+            fs::create_dir_all(place.parent().context("a file is in a folder")?)?;
+            fs::copy(&file, &place)?;
+        }
         let [folder, program] = [&test.folder, &test.program].map(|path| path.display());
         list.push_str(&format!("{} {} {folder} {program}\n", test.suite, test.name));
     }

@@ -113,8 +113,8 @@ pub(crate) struct Machine<'a> {
 /// A processor is emulated, and its clock counts instructions, so whatever else this computer does
 /// changes no test: a test that waits takes no time here, and a slow emulation is not slow by the
 /// machine's clock. That takes machines with one processor. The kernels' mitigations are off: they
-/// change nothing for a test, and a switch of page tables at each system call is slow to emulate. Addresses
-/// are not random: the emulator translates code again at each new address.
+/// change nothing for a test, and a switch of page tables at each system call is slow to emulate.
+/// Addresses are not random, because the emulator translates code again at each new address.
 pub(crate) fn boot_all(machines: &[Machine<'_>], image: &Path) -> Result<()> {
     let waiting = Mutex::new(machines.iter());
     let next = || waiting.lock().expect("no thread panics").next();
