@@ -23,9 +23,9 @@ pub(crate) struct Kernel {
 /// Releases with the kernels 5.10, 6.1, 6.12 and, of testing, the newest one.
 pub(crate) const KERNELS: [Kernel; 4] = [
     Kernel { suite: "bullseye", architectures: &["amd64"] },
-    Kernel { suite: "bookworm", architectures: &["amd64", "arm64"] },
+    Kernel { suite: "bookworm", architectures: &["amd64"] },
     Kernel { suite: "trixie", architectures: &["amd64"] },
-    Kernel { suite: "forky", architectures: &["amd64"] },
+    Kernel { suite: "forky", architectures: &["amd64", "arm64"] },
 ];
 
 /// A kind of processor: its names, and its tools.
