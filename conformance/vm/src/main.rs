@@ -140,7 +140,8 @@ fn on_architecture(sh: &Shell, architecture: &Architecture, choice: &Choice) -> 
 /// Returns the commit that the tests are built from.
 fn commit(sh: &Shell) -> Result<String> {
     let commit = cmd!(sh, "git rev-parse --short HEAD").quiet().read()?;
-    let changes = cmd!(sh, "git status --porcelain --untracked-files=no").quiet().read()?;
+    let changes =
+        cmd!(sh, "git status --porcelain -- crates Cargo.toml Cargo.lock").quiet().read()?;
     Ok(if changes.is_empty() { commit } else { format!("{commit} with changes") })
 }
 
