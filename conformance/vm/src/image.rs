@@ -45,12 +45,18 @@ const USELESS: [&str; 10] = [
     "usr/share/lintian",
 ];
 
+/// Files that tests read, relative to the folder of their package.
+const FILES: [&str; 2] = ["Cargo.toml", "../../docs/launch-matrix.md"];
+
 /// How many times longer than usual the tests wait. An emulated processor takes a few times as long
 /// for the same code, by its own clock.
 pub(crate) const BUSY_FACTOR: u32 = 10;
 
 /// The time after which the script ends a test program, by the machine's clock.
 pub(crate) const SECONDS_EACH: u32 = 900;
+
+/// The time after which the script switches the machine off, by its clock.
+const SECONDS_ALL: u32 = 7200;
 
 /// Makes an image with the tests, and returns its path.
 ///
@@ -72,13 +78,20 @@ pub(crate) fn make(
     let mut list = String::new();
     for test in &programs.tests {
         strip(sh, architecture, &test.program, &within(&root, &test.program))?;
-        sh.create_dir(within(&root, &test.folder))?;
+        for file in FILES {
+            let file = test.folder.join(file);
+            let place = within(&root, &file);
+            fs::create_dir_all(place.parent().context("a file is in a folder")?)?;
+            fs::copy(&file, &place)?;
+        }
         let [folder, program] = [&test.folder, &test.program].map(|path| path.display());
         list.push_str(&format!("{} {} {folder} {program}\n", test.suite, test.name));
     }
     sh.write_file(root.join("suites/list"), list)?;
-    let environment =
-        format!("export PROCESSION_BUSY_MACHINE={BUSY_FACTOR}\nSECONDS_EACH={SECONDS_EACH}\n");
+    let environment = format!(
+        "export PROCESSION_BUSY_MACHINE={BUSY_FACTOR}\n\
+         SECONDS_EACH={SECONDS_EACH} SECONDS_ALL={SECONDS_ALL}\n"
+    );
     sh.write_file(root.join("suites/environment"), environment)?;
     let init = root.join("init");
     sh.copy_file("conformance/vm/guest/init", &init)?;

@@ -1,15 +1,15 @@
 //! The machines, and how qemu boots them.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::programs::Programs;
 use crate::report::Report;
 
 /// A kernel: the newest of a Debian release.
@@ -23,9 +23,9 @@ pub(crate) struct Kernel {
 /// Releases with the kernels 5.10, 6.1, 6.12 and, of testing, the newest one.
 pub(crate) const KERNELS: [Kernel; 4] = [
     Kernel { suite: "bullseye", architectures: &["amd64"] },
-    Kernel { suite: "bookworm", architectures: &["amd64", "arm64"] },
+    Kernel { suite: "bookworm", architectures: &["amd64"] },
     Kernel { suite: "trixie", architectures: &["amd64"] },
-    Kernel { suite: "forky", architectures: &["amd64"] },
+    Kernel { suite: "forky", architectures: &["amd64", "arm64"] },
 ];
 
 /// A kind of processor: its names, and its tools.
@@ -102,33 +102,34 @@ pub(crate) fn needs() -> Result<()> {
 #[derive(Debug)]
 pub(crate) struct Machine<'a> {
     pub(crate) architecture: &'a Architecture,
-    pub(crate) suite: &'a str,
+    pub(crate) name: String,
     pub(crate) kernel: PathBuf,
-    /// The whole console goes to this file.
+    /// The whole console is added to this file.
     pub(crate) log: PathBuf,
 }
 
-/// Boots machines side by side and reads what their tests report.
+/// Boots machines, one for each processor of this computer at a time. Their consoles go to their logs.
 ///
 /// A processor is emulated, and its clock counts instructions, so whatever else this computer does
 /// changes no test: a test that waits takes no time here, and a slow emulation is not slow by the
 /// machine's clock. That takes machines with one processor. The kernels' mitigations are off: they
 /// change nothing for a test, and a switch of page tables at each system call is slow to emulate.
-pub(crate) fn boot_all(
-    machines: &[Machine<'_>],
-    image: &Path,
-    programs: &Programs,
-) -> Result<Vec<Report>> {
+/// Addresses are not random, because the emulator translates code again at each new address.
+pub(crate) fn boot_all(machines: &[Machine<'_>], image: &Path) -> Result<()> {
+    let waiting = Mutex::new(machines.iter());
+    let next = || waiting.lock().expect("no thread panics").next();
+    let boot_some = || std::iter::from_fn(next).try_for_each(|machine| boot(machine, image));
+    let processors = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        let boot = |machine| scope.spawn(move || boot(machine, image, programs));
-        let booted: Vec<_> = machines.iter().map(boot).collect();
-        booted.into_iter().map(|report| report.join().expect("no thread panics")).collect()
+        let threads: Vec<_> =
+            (0..processors.min(machines.len())).map(|_| scope.spawn(boot_some)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))
     })
 }
 
-fn boot(machine: &Machine<'_>, image: &Path, programs: &Programs) -> Result<Report> {
-    let Machine { architecture, suite, kernel, log } = machine;
-    println!("== {suite}, {}: {}", architecture.debian, log.display());
+fn boot(machine: &Machine<'_>, image: &Path) -> Result<()> {
+    let Machine { architecture, name, kernel, log } = machine;
+    println!("== {name}: {}", log.display());
     let console = architecture.console;
     let mut emulator = Command::new("timeout")
         .args([HOURS, architecture.emulator])
@@ -140,28 +141,23 @@ fn boot(machine: &Machine<'_>, image: &Path, programs: &Programs) -> Result<Repo
         .arg("-initrd")
         .arg(image)
         .arg("-append")
-        .arg(format!("console={console} quiet panic=-1 mitigations=off rdinit=/init"))
+        .arg(format!("console={console} quiet panic=-1 mitigations=off norandmaps rdinit=/init"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", architecture.emulator))?;
     #[expect(clippy::disallowed_methods, reason = "how long the emulation takes is only shown")]
     let begun = Instant::now();
-    let mut log = File::create(log)?;
-    let mut report = Report::new(suite);
-    for line in programs.announced(|_| true) {
-        writeln!(log, "{line}")?;
-        report.read(&line);
-    }
+    let mut log = OpenOptions::new().append(true).create(true).open(log)?;
+    let mut report = Report::new(name);
     let console = BufReader::new(emulator.stdout.take().context("it is a pipe")?);
     for line in console.split(b'\n') {
         let line = String::from_utf8_lossy(&line?).trim_end_matches('\r').to_owned();
         writeln!(log, "{line}")?;
         if let Some(progress) = report.read(&line) {
-            println!("{:5.0} s  {suite}: {progress}", begun.elapsed().as_secs_f32());
+            println!("{:5.0} s  {name}: {progress}", begun.elapsed().as_secs_f32());
         }
     }
     emulator.wait()?;
-    report.finish();
-    Ok(report)
+    Ok(())
 }

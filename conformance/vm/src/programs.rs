@@ -65,8 +65,18 @@ impl Programs {
     }
 }
 
-/// Builds the tests for an architecture: all, or those in the `chosen` files. Those for this
-/// computer's own architecture are the ones of `cargo test`.
+/// Fails if the compiler lacks an architecture. The error has the command that installs it.
+pub(crate) fn needs(sh: &Shell, architecture: &Architecture) -> Result<()> {
+    let target = architecture.target;
+    let installed = cmd!(sh, "rustup target list --installed").quiet().read()?;
+    ensure!(installed.lines().any(|line| line == target), "missing: rustup target add {target}");
+    Ok(())
+}
+
+/// Builds the tests for an architecture: all, or those in the `chosen` files.
+///
+/// An emulated processor is slow, so the compiler optimizes a little. The assertions are those of `cargo
+/// test`.
 pub(crate) fn build(
     sh: &Shell,
     architecture: &Architecture,
@@ -74,8 +84,6 @@ pub(crate) fn build(
 ) -> Result<Programs> {
     let Architecture { target, linker, .. } = architecture;
     let cross = !target.starts_with(std::env::consts::ARCH);
-    let installed = cmd!(sh, "rustup target list --installed").quiet().read()?;
-    ensure!(installed.lines().any(|line| line == *target), "missing: rustup target add {target}");
     let variable = format!("CARGO_TARGET_{}_LINKER", target.replace('-', "_").to_uppercase());
     let packages = SUITES.iter().flat_map(|suite| ["-p".into(), format!("procession-{suite}")]);
     let mut build = cmd!(sh, "cargo test --no-run --locked").args(packages);
@@ -83,15 +91,22 @@ pub(crate) fn build(
         build = build.arg("--tests");
     }
     for test in chosen {
-        build = build.args(["--test", test]);
+        // The unit tests of a library have its name.
+        let is_library = test.starts_with("procession_");
+        build = if is_library { build.arg("--lib") } else { build.args(["--test", test]) };
     }
     if cross {
         build = build.args(["--target", target]).env(variable, linker);
     }
+    let build = build
+        .args(["--target-dir", "target/vm/build"])
+        .envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "1"), ("CARGO_INCREMENTAL", "0")]);
     let messages = build.args(["--message-format", "json-render-diagnostics"]).read()?;
     let mut programs = listed(&messages);
     if chosen.is_empty() {
         programs.leave_out(&LEFT_OUT);
+    } else {
+        programs.tests.retain(|test| chosen.contains(&test.name));
     }
     ensure!(!programs.tests.is_empty(), "cargo names no test program");
     Ok(programs)

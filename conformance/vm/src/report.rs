@@ -2,11 +2,12 @@
 //!
 //! Lines of the script begin with `@@`. Between `@@ begin` and `@@ end` is the output of a test
 //! program, of which the harness's summary and list of failures count.
+//!
+//! A console may hold several runs. Then the last result of each file counts.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The counts of one suite on one machine.
+/// The result of one file, or the sum of a suite on one machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     passed: usize,
@@ -14,6 +15,10 @@ pub(crate) struct Counts {
     failed: Vec<String>,
     /// Each as `test: reason`.
     skipped: Vec<String>,
+    /// What served where a kernel lacks something, each as `what: by what`.
+    served: Vec<String>,
+    /// The commit that the file ran at.
+    commit: String,
 }
 
 /// What one machine reported.
@@ -24,15 +29,15 @@ pub(crate) struct Report {
     /// The kernel's release and the processor.
     kernel: String,
     controllers: String,
-    suites: BTreeMap<String, Counts>,
-    /// What served where a kernel lacks something, each as `what: by what`.
-    served: Vec<String>,
+    /// The results by `suite/file`.
+    files: BTreeMap<String, Counts>,
     /// The files that have not begun, each as `suite/file`.
-    waiting: Vec<String>,
-    /// The files that are left out, each as `suite/file: reason`.
-    not_run: Vec<String>,
+    waiting: BTreeSet<String>,
+    /// The files that are left out, each as `suite/file`, with the reason.
+    left_out: BTreeMap<String, String>,
+    /// Of the run that is read.
+    commit: String,
     running: Option<Running>,
-    is_complete: bool,
 }
 
 /// A test program that has begun.
@@ -43,6 +48,7 @@ struct Running {
     passed: Option<usize>,
     failed: Vec<String>,
     skipped: Vec<String>,
+    served: Vec<String>,
     is_in_failures: bool,
 }
 
@@ -67,69 +73,107 @@ impl Report {
         };
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         match verb {
-            "listed" => self.waiting.push(rest.replacen(' ', "/", 1)),
-            "not-run" => self.not_run.push(rest.replacen(' ', "/", 1)),
+            "commit" => {
+                // A new run begins.
+                self.finish();
+                rest.clone_into(&mut self.commit);
+            }
+            "listed" => drop(self.waiting.insert(rest.replacen(' ', "/", 1))),
+            "not-run" => {
+                let (file, reason) = rest.split_once(": ").unwrap_or((rest, "no reason"));
+                self.left_out.insert(file.replacen(' ', "/", 1), reason.to_owned());
+            }
             "kernel" => rest.clone_into(&mut self.kernel),
             "controllers" => rest.clone_into(&mut self.controllers),
             "begin" => {
                 let (suite, name) = rest.split_once(' ')?;
                 let [suite, name] = [suite, name].map(str::to_owned);
-                self.waiting.retain(|file| *file != format!("{suite}/{name}"));
+                self.waiting.remove(&format!("{suite}/{name}"));
                 self.running = Some(Running { suite, name, ..Running::default() });
             }
             "skipped" => self.running.as_mut()?.skipped.push(rest.to_owned()),
-            "served" => self.served.push(rest.to_owned()),
+            "served" => self.running.as_mut()?.served.push(rest.to_owned()),
             "end" => return self.end(rest.rsplit(' ').next()?),
-            "done" => self.is_complete = true,
             _ => {}
         }
         None
     }
 
-    /// Adds the program that has ended to its suite.
+    /// Adds the result of the program that has ended.
     fn end(&mut self, status: &str) -> Option<String> {
         let mut running = self.running.take()?;
         if status != "0" && running.failed.is_empty() {
-            running.failed.push(format!("ended with {status}"));
+            running.failed.push(match status {
+                "124" | "137" => "ended by its bound of time".to_owned(),
+                _ => format!("ended with {status}"),
+            });
         }
-        let counts = self.suites.entry(running.suite.clone()).or_default();
         // A program without the harness is one test.
         let passed = running.passed.unwrap_or(usize::from(running.failed.is_empty()));
+        let Running { suite, name, failed, skipped, served, .. } = running;
         let line = format!(
-            "{}/{}: {passed} passed, {} failed, {} skipped {}",
-            running.suite,
-            running.name,
-            running.failed.len(),
-            running.skipped.len(),
-            running.failed.join(" "),
+            "{suite}/{name}: {passed} passed, {} failed, {} skipped {}",
+            failed.len(),
+            skipped.len(),
+            failed.join(" "),
         );
-        // A skipped test passes as far as the harness knows.
-        counts.passed += passed.saturating_sub(running.skipped.len());
-        let name = running.name;
-        counts.failed.extend(running.failed.into_iter().map(|test| format!("{name}::{test}")));
-        counts.skipped.extend(running.skipped);
+        let counts = Counts {
+            // A skipped test passes as far as the harness knows.
+            passed: passed.saturating_sub(skipped.len()),
+            failed: failed.into_iter().map(|test| format!("{name}::{test}")).collect(),
+            skipped,
+            served,
+            commit: self.commit.clone(),
+        };
+        let file = format!("{suite}/{name}");
+        self.left_out.remove(&file);
+        self.files.insert(file, counts);
         Some(line)
     }
 
     /// Ends the report. A program that was running when the machine ended has failed.
     pub(crate) fn finish(&mut self) {
         self.end("the machine");
-        let waiting = self.waiting.drain(..);
-        self.not_run.extend(waiting.map(|file| format!("{file}: the machine ended before")));
+    }
+
+    /// Returns the sum of each suite.
+    fn suites(&self) -> BTreeMap<&str, Counts> {
+        let mut suites: BTreeMap<&str, Counts> = BTreeMap::new();
+        for (file, counts) in &self.files {
+            let suite = file.split('/').next().unwrap_or_default();
+            let sum = suites.entry(suite).or_default();
+            sum.passed += counts.passed;
+            sum.failed.extend(counts.failed.iter().cloned());
+            sum.skipped.extend(counts.skipped.iter().cloned());
+        }
+        suites
     }
 
     /// Returns each reason for which files did not run, with these files.
     fn reasons_not_run(&self) -> Vec<String> {
         let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for line in &self.not_run {
-            let (file, reason) = line.split_once(": ").unwrap_or((line, "no reason"));
+        for (file, reason) in &self.left_out {
             reasons.entry(reason).or_default().push(file);
+        }
+        for file in &self.waiting {
+            reasons.entry("the machine ended before").or_default().push(file);
         }
         reasons.iter().map(|(reason, files)| format!("{reason}: {}", files.join(", "))).collect()
     }
 
+    /// Returns each commit that files ran at, with their number.
+    fn commits(&self) -> String {
+        let mut commits: BTreeMap<&str, usize> = BTreeMap::new();
+        for counts in self.files.values() {
+            *commits.entry(&counts.commit).or_default() += 1;
+        }
+        let parts = commits.iter().map(|(commit, files)| format!("{files} files of {commit}"));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
     pub(crate) fn is_good(&self) -> bool {
-        self.is_complete && self.suites.values().all(|counts| counts.failed.is_empty())
+        let all_passed = self.files.values().all(|counts| counts.failed.is_empty());
+        all_passed && !self.files.is_empty() && self.waiting.is_empty()
     }
 }
 
@@ -162,31 +206,28 @@ pub(crate) fn table(reports: &[Report]) -> String {
     );
     for report in reports {
         let Report { machine, kernel, .. } = report;
-        for (suite, Counts { passed, failed, skipped }) in &report.suites {
+        for (suite, Counts { passed, failed, skipped, .. }) in report.suites() {
             let (failed, skipped) = (failed.len(), skipped.len());
             let row = format!("{machine} | {kernel} | {suite} | {passed} | {failed} | {skipped}");
             text.push_str(&format!("| {row} |\n"));
         }
-        if !report.is_complete {
+        if !report.waiting.is_empty() {
             text.push_str(&format!("| {machine} | {kernel} | **did not finish** | | | |\n"));
         }
     }
     let of_suites = |lines: fn(&Counts) -> &Vec<String>| {
-        move |report: &Report| report.suites.values().flat_map(lines).cloned().collect()
+        move |report: &Report| report.files.values().flat_map(lines).cloned().collect()
     };
     section(&mut text, "Failed", reports, of_suites(|counts| &counts.failed));
     section(&mut text, "Skipped", reports, of_suites(|counts| &counts.skipped));
     section(&mut text, "Not run", reports, Report::reasons_not_run);
-    text.push_str("\nWhat served:\n\n");
-    for report in reports {
-        for served in &report.served {
-            writeln!(text, "- {}: {served}", report.machine).expect("a string takes text");
-        }
-        if !report.controllers.is_empty() {
-            writeln!(text, "- {}: cgroup v2 with {}", report.machine, report.controllers)
-                .expect("a string takes text");
-        }
-    }
+    section(&mut text, "What served", reports, of_suites(|counts| &counts.served));
+    let of_machine = |report: &Report| {
+        let controllers = format!("cgroup v2 with {}", report.controllers);
+        let controllers = (!report.controllers.is_empty()).then_some(controllers);
+        controllers.into_iter().chain([report.commits()]).collect()
+    };
+    section(&mut text, "What ran", reports, of_machine);
     text
 }
 
@@ -215,6 +256,7 @@ mod tests {
     use super::*;
 
     const CONSOLE: &str = "\
+@@ commit aaaa
 @@ not-run utils storm: it is huge
 @@ listed reactor timers
 @@ listed utils leaks
@@ -251,15 +293,19 @@ test result: ok. 3 passed; 0 failed; 0 ignored
         let report = report();
         assert_eq!(report.kernel, "6.1.0 x86_64");
         let [skipped, failed] = ["c: needs wings", "timers::b"].map(|name| vec![name.to_owned()]);
-        assert_eq!(report.suites["reactor"], Counts { passed: 3, failed, skipped });
-        assert_eq!(report.served, ["group signal: kill"]);
+        let suites = report.suites();
+        assert_eq!((suites["reactor"].passed, &suites["reactor"].failed), (3, &failed));
+        assert_eq!(suites["reactor"].skipped, skipped);
+        let table = table(&[report]);
+        assert!(table.contains("What served:\n\n- group signal: kill (bookworm)\n"), "{table}");
+        assert!(table.contains("- cgroup v2 with cpu memory (bookworm)\n"), "{table}");
     }
 
     #[test]
     fn a_machine_that_ends_early_fails_the_program_that_ran() {
         let report = report();
         assert!(!report.is_good());
-        assert_eq!(report.suites["utils"].failed, ["late::ended with the machine"]);
+        assert_eq!(report.suites()["utils"].failed, ["late::ended with the machine"]);
         let table = table(&[report]);
         assert!(table.contains("did not finish"));
         assert!(table.contains("- the machine ended before: utils/leaks (bookworm)\n"), "{table}");
@@ -271,9 +317,45 @@ test result: ok. 3 passed; 0 failed; 0 ignored
         for (status, failed) in [("0", 0), ("124", 1)] {
             report.read("@@ begin reactor main_thread");
             report.read(&format!("@@ end reactor main_thread {status}"));
-            assert_eq!(report.suites["reactor"].failed.len(), failed);
+            assert_eq!(report.suites()["reactor"].failed.len(), failed);
         }
-        assert_eq!(report.suites["reactor"].passed, 1);
+        assert_eq!(report.suites()["reactor"].passed, 0, "the last result of a file counts");
+    }
+
+    #[test]
+    fn a_later_run_of_files_replaces_their_results() {
+        let again = "\
+@@ commit bbbb
+@@ listed utils leaks
+@@ listed reactor timers
+@@ begin utils leaks
+test result: ok. 2 passed; 0 failed; 0 ignored
+@@ end utils leaks 12.5 0
+@@ begin reactor timers
+test result: ok. 2 passed; 0 failed; 0 ignored
+@@ end reactor timers 13.5 0
+@@ begin utils late
+test result: ok. 1 passed; 0 failed; 0 ignored
+@@ end utils late 14.5 0
+";
+        let report = Report::of_log("bookworm", &format!("{CONSOLE}{again}"));
+        assert!(report.is_good());
+        assert_eq!((report.suites()["utils"].passed, report.suites()["reactor"].passed), (3, 4));
+        assert_eq!(report.commits(), "1 files of aaaa, 3 files of bbbb");
+        assert!(!table(&[report]).contains("did not finish"));
+    }
+
+    #[test]
+    fn a_program_that_its_bound_ended_has_failed() {
+        let mut report = Report::new("x");
+        for (file, status) in [("a", "124"), ("b", "137")] {
+            report.read(&format!("@@ begin reactor {file}"));
+            report.read("test one ... ok");
+            report.read(&format!("@@ end reactor {file} 912.00 {status}"));
+        }
+        let failed = ["a", "b"].map(|file| format!("{file}::ended by its bound of time"));
+        assert_eq!(report.suites()["reactor"].failed, failed);
+        assert!(!report.is_good());
     }
 
     #[test]
@@ -281,7 +363,7 @@ test result: ok. 3 passed; 0 failed; 0 ignored
         let table = table(&[report(), report()]);
         assert!(table.contains("- timers::b (bookworm, bookworm)\n"), "{table}");
         assert!(table.contains("| bookworm | 6.1.0 x86_64 | reactor | 3 | 1 | 1 |\n"), "{table}");
-        assert!(table.contains("- bookworm: group signal: kill\n"), "{table}");
+        assert!(table.contains("- group signal: kill (bookworm, bookworm)\n"), "{table}");
         assert!(table.contains("- it is huge: utils/storm (bookworm, bookworm)\n"), "{table}");
     }
 }

@@ -4,8 +4,8 @@
 //! A program of this computer's own kind needs no emulator. Copies of the test programs have a mark
 //! in the padding of their ELF header, and the kernel starts the emulator for the mark.
 
-use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,21 +48,23 @@ const MARK: u8 = b'Q';
 /// Where an ELF header names its processor.
 const MACHINE: usize = 18;
 
-/// Runs those of the tests that are of spawning, and reads what they report.
-pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) -> Result<Report> {
+/// Returns whether a test is of spawning.
+pub(crate) fn is_of_spawning(test: &Test) -> bool {
+    test.suite == "process-transport" && SPAWN_TESTS.contains(&&*test.name)
+}
+
+/// Runs those of the tests that are of spawning. Their output is added to the log.
+pub(crate) fn run(
+    sh: &Shell,
+    architecture: &Architecture,
+    programs: &Programs,
+    log: &Path,
+) -> Result<()> {
     let folder = format!("target/vm/{}/user-mode", architecture.debian);
     let folder = sh.current_dir().join(sh.create_dir(folder)?);
     // The tests run as another user.
     fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
     let mut list = String::new();
-    let mut text = Vec::new();
-    let mut report = Report::new(architecture.user_emulator);
-    let is_of_spawning =
-        |test: &Test| test.suite == "process-transport" && SPAWN_TESTS.contains(&&*test.name);
-    for line in programs.announced(is_of_spawning) {
-        report.read(&line);
-        text.extend([line.as_bytes(), b"\n"].concat());
-    }
     for test in programs.tests.iter().filter(|test| is_of_spawning(test)) {
         let program = marked(&test.program, &folder)?;
         let [place, program] = [&test.folder, &program].map(|path| path.display());
@@ -74,8 +76,6 @@ pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) 
     let handler = handler(&fs::read(&first.program)?, architecture)?;
     let [script, suites] = ["user-mode", "suites"]
         .map(|name| sh.current_dir().join("conformance/vm/guest").join(name));
-    let log = architecture.machine_name("qemu-user") + ".log";
-    let log = sh.current_dir().join("target/vm").join(log);
     println!("== {}: {}", architecture.user_emulator, log.display());
     let mut emulated = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh"])
@@ -92,20 +92,20 @@ pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) 
         .spawn()
         .context("cannot start unshare")?;
     let output = BufReader::new(emulated.stdout.take().context("it is a pipe")?);
+    let mut log = OpenOptions::new().append(true).open(log)?;
+    let mut report = Report::new(architecture.user_emulator);
     for line in output.split(b'\n') {
         let line = line?;
-        text.extend([&line[..], b"\n"].concat());
+        log.write_all(&[&line[..], b"\n"].concat())?;
         if let Some(progress) = report.read(&String::from_utf8_lossy(&line)) {
             println!("         {progress}");
         }
     }
-    fs::write(log, text)?;
     ensure!(
         emulated.wait()?.success(),
         "the tests did not run in a namespace of users with its own binfmt_misc: it takes Linux 6.7"
     );
-    report.finish();
-    Ok(report)
+    Ok(())
 }
 
 /// Copies a program to `folder`, with the mark.

@@ -137,17 +137,20 @@ fn a_termination_that_is_under_way_is_not_cut_short() {
 #[test]
 fn taken_streams_outlive_the_child_handle() {
     behaviour("taken_streams_outlive_the_child_handle", |driver| {
-        block_on(driver, async {
+        let child = block_on(driver, async {
             let script = "trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.05; done";
             let mut child = start(sh(script).kill_on_drop(true));
             next_line(&mut child).await;
             let mut output = child.take_output(1).unwrap();
             let mut input = child.take_input(0).unwrap();
+            let pid = pid(&child);
             drop(child);
             assert_eq!(output.collect().await, b"bye\n");
             // The child may close its 1 a moment before its 0. The write fails once 0 is closed.
             while input.write("x").await.is_ok() {}
+            pid
         });
+        until_reaped(driver, child);
     });
 }
 

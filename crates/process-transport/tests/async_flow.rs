@@ -15,10 +15,12 @@ use procession_reactor::Handle;
 use crate::dialogue::{block_on, is_pending, start};
 use crate::util::{behaviour, command, ms, probe, process_state, sanitizer, sh};
 
-/// The resident set of this process, in bytes.
+/// Returns how many bytes of this process are resident, without the pages of files: those of its
+/// program are read when their code first runs.
 fn resident() -> usize {
     let text = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("the kernel prints it");
+    let line =
+        text.lines().find(|line| line.starts_with("RssAnon:")).expect("the kernel prints it");
     let kib = line.split_whitespace().nth(1).expect("a field");
     kib.parse::<usize>().expect("a number") << 10
 }

@@ -21,6 +21,7 @@ use procession_core::Signal;
 use procession_process_transport::{Command, Fd, SpawnProcess, Step};
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
+use procession_test_support::copies_tables_without_marks;
 
 use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
@@ -40,7 +41,18 @@ fn child_after<'a>(log: &'a [Call], text: &str) -> Vec<&'a Call> {
     calls[..=exec.unwrap_or(calls.len() - 1)].to_vec()
 }
 
-/// As long as a child shares the table, it must not make a call that changes one.
+/// Returns whether a call asks if a descriptor is open.
+fn is_look(call: &Call) -> bool {
+    call.name() == "fcntl" && call.text.contains("F_GETFD")
+}
+
+/// Returns whether a kernel before 5.11 refused to mark a range. The child closes the range then.
+fn is_refused_mark(call: &Call) -> bool {
+    call.text.contains("CLOSE_RANGE_CLOEXEC") && call.text.contains(" = -1 EINVAL")
+}
+
+/// As long as a child shares the table, it must not make a call that changes one. It may look at numbers,
+/// and does so on a kernel whose copies of a table may have marks of closed numbers.
 #[test]
 fn unsharing_is_the_first_system_call_of_a_child_on_the_shared_table() {
     let name = "unsharing_is_the_first_system_call_of_a_child_on_the_shared_table";
@@ -59,6 +71,9 @@ fn unsharing_is_the_first_system_call_of_a_child_on_the_shared_table() {
         let Some(log) = log else { return };
         for text in ["succeeds", "fails"] {
             let calls = child_after(&log, text);
+            let looks = calls.iter().take_while(|call| is_look(call)).count();
+            assert!(looks == 0 || !copies_tables_without_marks(), "{looks} looks");
+            let calls = &calls[looks..];
             let first = &calls[0].text;
             assert!(first.starts_with("close_range("), "{first}");
             assert!(first.contains("CLOSE_RANGE_UNSHARE"), "{first}");
@@ -94,7 +109,7 @@ fn budget(path: SpawnPath) -> Budget {
 }
 
 /// The number of system calls of a spawn does not depend on the descriptors that are open in the
-/// parent.
+/// parent, once a child has seen that copies of such a table have no marks of closed numbers.
 #[test]
 fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
     let name = "a_spawn_costs_the_same_system_calls_whatever_is_open";
@@ -104,10 +119,13 @@ fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
     isolated(name, || {
         let log = traced(name, || {
             let mut driver = Driver::new();
+            let null = |_| File::open("/dev/null").unwrap();
+            let open: Vec<File> = (0..1000).map(null).collect();
+            driver.run(by(paths()[0], "/bin/true"));
+            drop(open);
             for (index, path) in paths().into_iter().enumerate() {
                 for count in [0, 1000] {
-                    let open: Vec<File> =
-                        (0..count).map(|_| File::open("/dev/null").unwrap()).collect();
+                    let open: Vec<File> = (0..count).map(null).collect();
                     driver.run(by(path, "/bin/true"));
                     let command = by(path, "/bin/true");
                     mark(&format!("begin-{index}-{count}"));
@@ -130,8 +148,9 @@ fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
                 let memory = ["brk", "mmap", "mprotect", "munmap", "madvise"];
                 let parent: Vec<&str> =
                     parent.map(Call::name).filter(|name| !memory.contains(name)).collect();
+                let child = child_after(&log, &begin).into_iter();
                 let child: Vec<&str> =
-                    child_after(&log, &begin).into_iter().map(Call::name).collect();
+                    child.filter(|call| !is_refused_mark(call)).map(Call::name).collect();
                 assert_eq!(child.last(), Some(&"execve"));
                 (parent, child)
             });

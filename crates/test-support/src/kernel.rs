@@ -18,6 +18,12 @@ pub fn core_dumps_end_one_process() -> bool {
     is_since([5, 16])
 }
 
+/// Returns whether a copy of a descriptor table is surely free of marks for numbers that are not open
+/// (Linux 6.11 and later). On an older kernel a child looks for numbers that could leave such a mark.
+pub fn copies_tables_without_marks() -> bool {
+    is_since([6, 11])
+}
+
 fn is_since(version: [u32; 2]) -> bool {
     let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") else { return false };
     let numbers: Vec<u32> = release

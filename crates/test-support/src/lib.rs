@@ -39,7 +39,10 @@ pub use self::isolate::{
     VARIABLE, is_isolated, isolated, isolated_as_pid_1, isolated_for_each,
     isolated_without_leak_check,
 };
-pub use self::kernel::{core_dumps_end_one_process, keeps_statuses, signals_groups_by_pidfd};
+pub use self::kernel::{
+    copies_tables_without_marks, core_dumps_end_one_process, keeps_statuses,
+    signals_groups_by_pidfd,
+};
 pub use self::leaks::{Leaks, children, open_fds, process_state, rss_bytes, rss_peak_bytes};
 pub use self::sanitizer::{sanitizer, without_leak_check};
 pub use self::skip::{forward, root_or_skip, served, skip, skip_here};

@@ -147,13 +147,18 @@ fn no_child_of_a_helper_outlives_the_kill_of_its_program_unless_it_is_told_to() 
     });
 }
 
-/// Starts programs with helpers and ends them, without pause, on two threads.
+/// Starts programs with helpers and ends them, without pause, on two threads. Each has a moment to
+/// report itself, whatever event of an earlier one ends a turn.
 fn storm() -> ! {
     let at_it = || -> ! {
         let mut reactor = Reactor::new().expect("a reactor");
         loop {
             let running = Run::from(child("storm")).start_on(&reactor);
-            reactor.turn(Some(ms(2))).expect("a turn");
+            let end = reactor.now() + bound(ms(2));
+            while reactor.now() < end {
+                let left = end.saturating_sub(reactor.now());
+                reactor.turn(Some(left)).expect("a turn");
+            }
             drop(running);
         }
     };

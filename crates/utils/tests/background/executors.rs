@@ -56,12 +56,14 @@ where
     isolated(name, || {
         // What the first spawn of a process opens stays open, and so do the sockets of the launch
         // threads, which start when many runs wait.
+        let alone = threads();
         let first = Background::start().expect("a background");
         let many: Vec<_> = (0..64).map(|_| first.run(Run::new("true"))).collect();
         for one in many {
             one.wait().expect("it is there");
         }
         drop(first);
+        until("the first one's thread is gone", || threads() == alone);
         for executor in ALL {
             let before = Left::now();
             executor.run(case(Background::start().expect("a background")));
