@@ -4,6 +4,7 @@
 mod util;
 
 use std::fs;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use procession_core::Signal;
@@ -233,17 +234,17 @@ fn a_limit_that_the_system_cannot_enforce_is_an_error() {
     ends_without_a_trace(scope);
 }
 
-/// Case SC-12. Each of 2,000 members starts others as long as it can, and reads from a pipe.
+/// Case SC-12. It dies while it starts 2,000 sessions.
 #[test]
 fn a_fork_bomb_of_2_000_is_killed_at_once() {
     let Some(scope) = cgroup_or_skip("bomb") else { return };
     let script = "i=0; while [ $i -lt 2000 ]; do setsid sleep 30 & i=$((i+1)); done; exec sleep 30";
     let mut bomb = quiet(sh(script)).owned(true).scope(&scope).spawn().unwrap();
     until("a half of them lives", || scope.members().unwrap().len() > 1000);
-    let ended = scope.terminate(Signal::KILL, Duration::ZERO).unwrap();
-    assert!(ended.is_gone() && !ended.escalated(), "{ended}");
+    scope.kill().unwrap();
     assert_eq!(bomb.wait().unwrap().unwrap_err().signal(), Some(Signal::KILL));
-    assert_eq!(scope.members().unwrap(), [0; 0]);
+    // One KILL is enough: nobody escapes by starting others.
+    until("none is left", || scope.members().unwrap().is_empty());
     ends_without_a_trace(scope);
 }
 
@@ -251,10 +252,13 @@ fn a_fork_bomb_of_2_000_is_killed_at_once() {
 #[test]
 fn children_that_are_born_while_it_dies_are_killed_or_start_well() {
     let Some(scope) = cgroup_or_skip("dying") else { return };
+    let (launching, ended) = mpsc::channel::<()>();
     std::thread::scope(|threads| {
-        let launcher = threads.spawn(|| {
+        let scope = &scope;
+        let launcher = threads.spawn(move || {
+            let _until_the_end = launching;
             for _ in 0..200 {
-                match quiet(command("/bin/sleep").arg("30")).scope(&scope).spawn() {
+                match quiet(command("/bin/sleep").arg("30")).scope(scope).spawn() {
                     Ok(mut child) => {
                         let reason = child.wait().unwrap();
                         assert_eq!(reason.unwrap_err().signal(), Some(Signal::KILL));
@@ -264,7 +268,9 @@ fn children_that_are_born_while_it_dies_are_killed_or_start_well() {
                 }
             }
         });
-        while !launcher.is_finished() {
+        // Kills without a pause would keep the kernel's lock from the launcher on a busy machine.
+        let pause = Duration::from_micros(200);
+        while ended.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
             scope.kill().unwrap();
         }
         launcher.join().unwrap();

@@ -27,8 +27,8 @@ pub(crate) struct ChildTermination {
     /// `Some` from the first call on; boxed, because few children are terminated and all have this
     /// type.
     begun: Option<Box<TerminationCalls>>,
-    /// The child's folder in its scope.
-    branch: Option<Branch>,
+    /// The child's folder in its scope; boxed for the same reason.
+    branch: Option<Box<Branch>>,
 }
 
 /// What the calls of `terminate` need.
@@ -64,12 +64,12 @@ pub(crate) enum SettledCalls {
 
 impl ChildTermination {
     pub(crate) fn new(scope: TerminationScope, branch: Option<Branch>) -> Self {
-        Self { terminator: Terminator::new(scope), begun: None, branch }
+        Self { terminator: Terminator::new(scope), begun: None, branch: branch.map(Box::new) }
     }
 
     /// Takes the child's folder, for another owner of the child.
     pub(crate) fn take_branch(&mut self) -> Option<Branch> {
-        self.branch.take()
+        self.branch.take().map(|branch| *branch)
     }
 
     /// Kills everything in the child's folder, if it has one.
@@ -175,14 +175,14 @@ impl ChildTermination {
                 }
                 TerminationStep::LookAtGroup => {
                     let seen = exit.look_at_group(&mut self.begun().look);
-                    let seen = group::seen_with_branch(self.branch.as_ref(), seen);
+                    let seen = group::seen_with_branch(self.branch.as_deref(), seen);
                     self.terminator.on_group(seen, reactor.now());
                     continue;
                 }
                 TerminationStep::Reap => return true,
             };
             let sent = exit.signal_scope(reactor, scope, signal);
-            let branch = self.branch.as_ref();
+            let branch = self.branch.as_deref();
             let sent = group::with_branch(branch, exit.number(), signal, sent);
             if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
                 self.terminator.on_refused();
