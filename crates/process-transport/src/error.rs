@@ -20,6 +20,7 @@ const fn message_start(step: Step) -> &'static str {
         Step::Pty => "cannot open the pseudo-terminal for",
         Step::Clone => "cannot clone a process for",
         Step::FdMap => "cannot hand on the descriptors to",
+        Step::Scope => "cannot join the scope for",
         Step::Session => "cannot start a session for",
         Step::ControllingTerminal => "cannot acquire the controlling terminal for",
         Step::ProcessGroup => "cannot set the process group of",

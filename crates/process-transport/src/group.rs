@@ -30,6 +30,7 @@ use procession_protocol::driver::GroupState;
 #[cfg(target_os = "linux")]
 pub(crate) use survey::GroupLook;
 
+use crate::scope::Branch;
 use crate::sys::{self, PeekOutcome};
 
 /// Returns whether the group of a child that is not reaped has the child's number; true if it
@@ -71,6 +72,28 @@ pub(crate) fn look(
         },
         Some(Err(_)) | None => GroupState::Unknown,
     }
+}
+
+/// Returns what a look at a group has seen, together with the folder of its leader in a scope.
+pub(crate) fn seen_with_branch(branch: Option<&Branch>, seen: GroupState) -> GroupState {
+    match (branch, seen) {
+        (Some(branch), _) if branch.is_populated() => GroupState::Alive,
+        // All its members were born in there.
+        (Some(_), GroupState::Unknown) => GroupState::Empty,
+        (_, seen) => seen,
+    }
+}
+
+/// Sends a signal, which the group has got or not, also to those in the folder of its leader that have
+/// left the group. Fails only if nobody got it.
+pub(crate) fn with_branch<E>(
+    branch: Option<&Branch>,
+    group: u32,
+    signal: Signal,
+    to_group: Result<(), E>,
+) -> Result<(), E> {
+    let is_reached = branch.is_some_and(|branch| branch.signal_outside(group, signal));
+    if is_reached { Ok(()) } else { to_group }
 }
 
 /// The looks at one group. This system has no /proc.

@@ -39,6 +39,7 @@ mod launch;
 mod orphans;
 mod own_children;
 mod program_end;
+mod scope;
 mod sealed;
 mod spawned;
 mod sys;
@@ -82,6 +83,7 @@ pub use pipeline::{Pipeline, RunningPipeline};
 pub use program_end::{end_children_with_program, end_owned_groups};
 #[cfg(feature = "reactor")]
 pub use reap_orphans::ReapOrphans;
+pub use scope::{Scope, ScopeError, ScopeMechanism, ScopeTermination, ScopeUsage};
 pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
 pub use terminal::{OfTerminal, RawMode};
 #[cfg(feature = "reactor")]

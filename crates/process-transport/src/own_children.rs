@@ -31,11 +31,20 @@ pub(crate) enum ReapScope {
     Everybody,
 }
 
+/// A child of ours that is not reaped.
+#[derive(Debug, Clone, Copy)]
+struct OwnChild {
+    /// It leads the group of its number.
+    leads_group: bool,
+    /// The launch that it came from.
+    launch: u64,
+}
+
 /// The known children of this process.
 pub(crate) struct OwnChildren {
     pub(crate) adopts: ReapScope,
-    /// Each child by its number, with whether it leads the group of that number.
-    own: BTreeMap<u32, bool>,
+    /// Each child by its number.
+    own: BTreeMap<u32, OwnChild>,
     /// The running launches, in the order in which they began, each with the group that it joins.
     launching: BTreeMap<u64, Option<u32>>,
     launches: u64,
@@ -88,7 +97,7 @@ impl OwnChildren {
 
     /// Returns the groups that children of ours lead or led.
     pub(crate) fn groups(&self) -> Vec<u32> {
-        let led = self.own.iter().filter(|(_, leads)| **leads).map(|(pid, _)| *pid);
+        let led = self.own.iter().filter(|(_, child)| child.leads_group).map(|(pid, _)| *pid);
         led.chain(self.left.iter().copied()).collect()
     }
 
@@ -98,7 +107,7 @@ impl OwnChildren {
     }
 
     fn on_reaped(&mut self, pid: u32) {
-        let has_led = self.own.remove(&pid) == Some(true);
+        let has_led = self.own.remove(&pid).is_some_and(|child| child.leads_group);
         let is_left = has_led && self.adopts != ReapScope::Nobody;
         if is_left && sys::first_ended(ChildSet::Group(pid)) != FirstEnded::NoChild {
             self.left.insert(pid);
@@ -119,13 +128,23 @@ pub(crate) fn launching(joins: Option<u32>) -> RunningLaunch {
     RunningLaunch(serial)
 }
 
+/// Returns whether this number is a child that is not reaped, and came from this launch.
+pub(crate) fn is_of_launch(pid: u32, launch: u64) -> bool {
+    own_children().own.get(&pid).is_some_and(|child| child.launch == launch)
+}
+
 impl RunningLaunch {
+    /// Returns the number of the launch, which no other launch has.
+    pub(crate) fn number(&self) -> u64 {
+        self.0
+    }
+
     /// Records the child that was cloned.
     pub(crate) fn born(self, pid: u32, leads_group: bool) {
         let mut own = own_children();
         // If other code has reaped the rest of a group with this number, this is a new group.
         own.left.remove(&pid);
-        own.own.insert(pid, leads_group);
+        own.own.insert(pid, OwnChild { leads_group, launch: self.0 });
     }
 }
 

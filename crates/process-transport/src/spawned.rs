@@ -296,6 +296,7 @@ impl Spawned {
     #[cfg(feature = "reactor")]
     pub(crate) fn end_now(mut self) {
         if self.reason.is_none() {
+            self.child.kill_branch();
             let (place, pidfd) = self.child.give_away();
             drop(place);
             orphans::end_now(self.child.pid, pidfd, self.policy.leads_group);
@@ -313,6 +314,7 @@ impl Spawned {
             return self.signal(signal);
         }
         let to_group = self.signal_group(signal);
+        let to_group = group::with_branch(self.child.branch.as_ref(), self.pid(), signal, to_group);
         if self.reason.is_none() && !group::is_led_by(self.child.pid) {
             return self.signal(signal).or(to_group);
         }
@@ -325,12 +327,14 @@ impl Spawned {
         self.signal(Signal::KILL).ok();
         if self.scope() == TerminationScope::Group {
             self.signal_group(Signal::KILL).ok();
+            self.child.kill_branch();
         }
     }
 
     fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
         let pidfd = self.child.pidfd.as_ref().map(AsFd::as_fd);
-        group::look(look, self.child.pid, pidfd, self.reason.is_some())
+        let seen = group::look(look, self.child.pid, pidfd, self.reason.is_some());
+        group::seen_with_branch(self.child.branch.as_ref(), seen)
     }
 }
 

@@ -150,8 +150,9 @@ pub use procession_process_transport::{
 };
 #[doc(inline)]
 pub use procession_process_transport::{
-    Command, Fd, FileMode, OfTerminal, Output, Pty, RawMode, Resource, Rlimit, SpawnError, Spawned,
-    Step, TakeError, end_children_with_program, end_owned_groups, reserve_spawn_fds,
+    Command, Fd, FileMode, OfTerminal, Output, Pty, RawMode, Resource, Rlimit, Scope, ScopeError,
+    ScopeMechanism, ScopeTermination, ScopeUsage, SpawnError, Spawned, Step, TakeError,
+    end_children_with_program, end_owned_groups, reserve_spawn_fds,
 };
 #[doc(inline)]
 pub use procession_protocol::{

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use procession_core::Failed;
-use procession_process_transport::Command;
+use procession_process_transport::{Command, Scope};
 
 use crate::rules::{FailOn, Rules};
 use crate::run_setup::RunSetup;
@@ -247,6 +247,27 @@ impl<F> Run<F> {
     pub fn foreground(mut self) -> Self {
         self.settings.rules.setup.is_foreground = true;
         self
+    }
+
+    /// Puts the program, and all that it starts, into a [`Scope`].
+    ///
+    /// In a cgroup, the run has a folder of its own there. A limit, the timeout, a drop and a
+    /// cancellation then end everything in that folder, also what has left the group, and the error
+    /// is reported when it is empty. What the program leaves behind after a normal end stays in the
+    /// scope. A [foreground](Self::foreground) run has no such folder, and they end the program only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Run, Scope};
+    ///
+    /// let scope = Scope::new("run-example")?;
+    /// let outcome = Run::new("sh").args(["-c", "exec echo hi"]).scope(&scope).output_blocking()?;
+    /// assert_eq!(outcome.stdout, "hi\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scope(self, scope: &Scope) -> Self {
+        self.command(|command| command.scope(scope))
     }
 
     /// Lets the program live on when the parent program is killed or crashes. By default it is

@@ -40,6 +40,7 @@ impl ChildTransport {
     /// closes its ends, without a callback.
     pub(crate) fn give_up(&self) {
         let (left, pidfd) = self.state.with(|state| {
+            state.termination.kill_branch();
             let pidfd = state.exit.take_back(self.reactor());
             // It counts as reaped, because this transport no longer owns it.
             state.lifecycle.on_reaped(

@@ -53,8 +53,9 @@ pub(super) struct ReadyWork {
 impl ChildState {
     /// Creates the state of a running child; its ends are returned and not yet part of the state.
     pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
-        let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped } =
+        let Spawned { mut child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped } =
             spawned;
+        let branch = child.branch.take();
         let fds = ends.iter().map(|end| end.fd).chain(taken.iter().copied());
         // What is left of the limit on its pipes, if the child was reaped before.
         let passed = reaped.map_or(Duration::ZERO, since);
@@ -64,7 +65,7 @@ impl ChildState {
             lifecycle.on_pipe_closed(*fd);
         }
         let exit = ExitWatch::new(child, policy.leads_group, parent_peak_kib, reason.is_some());
-        let mut termination = ChildTermination::new(policy.scope());
+        let mut termination = ChildTermination::new(policy.scope(), branch);
         if let Some(reason) = reason {
             lifecycle.on_reaped(reason, now);
             termination.on_reaped(now);
@@ -95,6 +96,7 @@ impl ChildState {
                 pid: self.exit.number(),
                 place,
                 pidfd,
+                branch: self.termination.take_branch(),
                 path: self.exit.path(),
                 at_drop,
                 launched_by: self.policy.launched_by,

@@ -12,6 +12,7 @@ use procession_protocol::ChildFd;
 
 use super::identity::AtParentDeath;
 use super::{Command, Fd, NewSession};
+use crate::scope::Scope;
 use crate::sys::{PreExec, Resource, Rlimit};
 
 impl Command {
@@ -77,6 +78,32 @@ impl Command {
     /// [`end_children_with_program`](crate::end_children_with_program).
     pub fn owned(mut self, owned: bool) -> Self {
         self.identity.owned = owned;
+        self
+    }
+
+    /// Puts the child, and all that it starts, into a [`Scope`].
+    ///
+    /// It is there from its first instruction on (`CLONE_INTO_CGROUP` in `clone(2)`), or, if the system
+    /// refuses that, before it executes its program. Session and process group are what the other
+    /// options say. If the scope is process groups, a child that would be in its parent's group leads
+    /// one.
+    ///
+    /// An [owned](Self::owned) child gets a folder of its own in the scope's cgroup. Its termination,
+    /// its drop and its end with the reactor then act on everything in that folder: also on what has
+    /// left its group. What it leaves behind after a normal end stays in the scope.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Command, Scope};
+    ///
+    /// let scope = Scope::new("command-example")?;
+    /// let child = Command::new("true").scope(&scope).spawn()?.wait()?;
+    /// assert!(child.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scope(mut self, scope: &Scope) -> Self {
+        self.identity.scope = Some(scope.clone());
         self
     }
 

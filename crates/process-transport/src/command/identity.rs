@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use procession_core::Signal;
 
+use crate::scope::Scope;
 use crate::sys::{Group, PreExec, Resource, Rlimit};
 
 /// All options of a command but its program, environment and descriptors.
@@ -25,6 +26,7 @@ pub(crate) struct Identity {
     pub(crate) at_parent_death: AtParentDeath,
     pub(crate) inherit_signals: bool,
     pub(crate) pre_exec: Vec<PreExec>,
+    pub(crate) scope: Option<Scope>,
 }
 
 /// What happens to the child when the thread that spawned it ends.

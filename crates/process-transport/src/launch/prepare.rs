@@ -19,12 +19,14 @@ use super::terminal::{self, Terminal};
 use crate::command::{Command, Fd, FdKind, Identity, NewSession};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
+use crate::scope::ScopeLaunch;
 use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
 
 /// A prepared command: everything for the child is made, and nothing has begun.
 pub(crate) struct Prepared {
     pub(super) request: Request,
     pub(super) ends: Ends,
+    pub(super) scope: ScopeLaunch,
     pub(super) terminal: Option<Terminal>,
     /// The spawn path that the command forces.
     pub(super) path: Option<SpawnPath>,
@@ -88,7 +90,11 @@ pub(super) fn prepare_for(
         Some(_) if controlling_terminal => Group::Session,
         Some(_) => identity.group_with_terminal(),
     };
+    let in_scope = |error| SpawnError::new(Step::Scope, &command.program, error);
+    let scope = ScopeLaunch::prepare(identity.scope.as_ref(), identity.owned).map_err(in_scope)?;
+    let group = scope.group(group);
     let entry = entry(command, group);
+    let as_any_child = Entry { leads_group: group.is_led(), grace_ms: command.ending.grace_ms() };
     let request = Request {
         candidates: candidates(command)?,
         searched: !command.program.as_bytes().contains(&b'/'),
@@ -108,7 +114,8 @@ pub(super) fn prepare_for(
         #[cfg(target_os = "linux")]
         callers_mask: None,
         pre_exec: identity.pre_exec.clone(),
-        entry: if end == AtProgramEnd::Ends { entry } else { None },
+        birthplace: scope.birthplace().map_err(in_scope)?,
+        entry: scope.entry(entry.filter(|_| end == AtProgramEnd::Ends), as_any_child),
     };
     // Before the pipes take the low numbers. If this fails, the launch takes another path.
     if making == Making::Now {
@@ -137,7 +144,8 @@ pub(super) fn prepare_for(
         without_pidfd: command.without_pidfd,
     };
     let (program, cwd) = (command.program.clone(), command.cwd.clone());
-    Ok(Prepared { request, ends, terminal, path: command.spawn_path, policy, program, cwd })
+    let path = command.spawn_path;
+    Ok(Prepared { request, ends, scope, terminal, path, policy, program, cwd })
 }
 
 /// Returns the child's entry for the table of children that end with the program, if it may be one.
@@ -346,51 +354,4 @@ fn search_path(command: &Command) -> OsString {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{AtProgramEnd, prepare};
-    use crate::{Command, Fd, Step};
-
-    fn step(command: &Command) -> Option<Step> {
-        prepare(command, AtProgramEnd::LivesOn).err().map(|error| error.step())
-    }
-
-    #[test]
-    fn an_invalid_command_is_refused_before_anything_is_made() {
-        let x = || Command::new("x");
-        for bad in [
-            Command::new(""),
-            Command::new("a\0b"),
-            Command::new("/a\0b"),
-            x().arg("a\0b"),
-            x().env("A\0", "b"),
-            x().env("A", "b\0"),
-            x().env("", "b"),
-            x().env("A=B", "c"),
-            x().current_dir("a\0b"),
-            x().child_fd(-1, Fd::null()),
-            x().child_fd(i32::MAX, Fd::null()),
-            x().child_fd(3, Fd::same_as(3)),
-            x().child_fd(3, Fd::same_as(9)),
-            x().new_session().process_group(0),
-            x().process_group(-5),
-            x().uid(u32::MAX),
-            x().gid(u32::MAX),
-            x().env_remove("A\0B"),
-        ] {
-            assert_eq!(step(&bad), Some(Step::Validate), "{bad:?}");
-        }
-        assert_eq!(step(&x().child_fd(3, Fd::same_as(1)).child_fd(4, Fd::same_as(3))), None);
-    }
-
-    #[test]
-    fn an_empty_path_element_is_skipped() {
-        let count = |path: &str| {
-            prepare(&Command::new("prog").env("PATH", path), AtProgramEnd::LivesOn)
-                .map(|p| p.request.candidates.strings().len())
-        };
-        assert_eq!(count("").unwrap(), 0);
-        assert_eq!(count(":/a::/b:").unwrap(), 2);
-        let prepared = prepare(&Command::new("./prog"), AtProgramEnd::LivesOn).unwrap();
-        assert_eq!(prepared.request.candidates.strings().len(), 1);
-    }
-}
+mod tests;

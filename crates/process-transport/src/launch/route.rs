@@ -9,11 +9,14 @@ use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
 use crate::fd_plan;
 use crate::own_children::{self, RunningLaunch};
+use crate::scope::Branch;
 use crate::sys::{self, Cloned, Group, LaunchError, Request};
 
 /// A child that has begun its program, with everything that the parent has of it.
 pub(crate) struct Launched {
     pub(crate) child: Cloned,
+    /// The folder of an owned child in its scope.
+    pub(crate) branch: Option<Branch>,
     pub(crate) ends: Vec<ParentEnd>,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) policy: Policy,
@@ -28,7 +31,10 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
     let child = {
         let (passed, plan) = (prepared.ends.passed(), fd_plan::steps_for);
         let Prepared { request, path, .. } = &prepared;
-        let started = sys::launch_on_best(request, *path, &passed, plan, false);
+        let launch = || sys::launch_on_best(request, *path, &passed, plan, false);
+        let frozen = || SpawnError::os(Step::Scope, &prepared.program, libc::EBUSY);
+        let started = prepared.scope.while_thawed(launch);
+        let started = started.ok_or_else(|| frozen().because("it is frozen"))?;
         started.map_err(|error| failed(&prepared, error))?
     };
     Ok(born(prepared, launching, child, sys::own_peak_kib()))
@@ -49,15 +55,17 @@ pub(super) fn born(
     mut child: Cloned,
     parent_peak_kib: i64,
 ) -> Launched {
-    launching.born(child.pid, prepared.policy.leads_group);
+    let (launch, leads_group) = (launching.number(), prepared.policy.leads_group);
+    launching.born(child.pid, leads_group);
     if prepared.policy.without_pidfd {
         if let Some(place) = &child.place {
             place.forget_pidfd();
         }
         child.pidfd = None;
     }
-    let Prepared { ends, terminal, policy, .. } = prepared;
-    Launched { child, ends: ends.parent, terminal, policy, parent_peak_kib }
+    let Prepared { ends, scope, terminal, policy, .. } = prepared;
+    let branch = scope.on_born(child.pid, child.pidfd.as_ref(), launch, leads_group);
+    Launched { child, branch, ends: ends.parent, terminal, policy, parent_peak_kib }
 }
 
 /// Returns the error of a launch.
@@ -69,8 +77,10 @@ pub(super) fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
         LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
         LaunchError::Path(error) => refused_path(error),
         LaunchError::Refused(errno) => refused_path(io::Error::from_raw_os_error(errno)),
-        // Cannot happen: `start` returns the child in this case.
-        LaunchError::Killed { .. } => SpawnError::os(Step::Exec, &prepared.program, libc::ECHILD),
+        // Cannot happen: `launch_on_best` returns the child, or tries again.
+        LaunchError::Killed { .. } | LaunchError::KilledAtBirth(_) => {
+            SpawnError::os(Step::Exec, &prepared.program, libc::ECHILD)
+        }
         LaunchError::TooMany { count, most } => {
             let why = format!("it hands on {most} descriptors at most, and not {count}");
             SpawnError::os(Step::Validate, "spawn_path", libc::ETOOMANYREFS).because(why)

@@ -36,12 +36,13 @@ pub(super) struct Threads {
     key: Cell<Option<Key>>,
 }
 
-/// Returns whether the launch threads can launch it: they run no closures, and one message does not
-/// carry any number of descriptors.
+/// Returns whether the launch threads can launch it: they run no closures, in their table the folder of
+/// a scope has no number, and one message does not carry any number of descriptors.
 pub(super) fn can_launch(command: &Command) -> bool {
     // The pidfd, and descriptors for look-ups.
     const OTHERS: usize = 3;
-    command.identity.pre_exec.is_empty() && command.fd_entries().len() + OTHERS <= MOST_FDS
+    let is_plain = command.identity.pre_exec.is_empty() && command.identity.scope.is_none();
+    is_plain && command.fd_entries().len() + OTHERS <= MOST_FDS
 }
 
 impl Threads {

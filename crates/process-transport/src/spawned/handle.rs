@@ -62,8 +62,8 @@ impl Spawned {
 
     /// Makes the child of a launch.
     pub(crate) fn of(launched: Launched) -> Self {
-        let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;
-        let child = OwnedChild::new(child, &policy);
+        let Launched { child, branch, ends, terminal, policy, parent_peak_kib } = launched;
+        let child = OwnedChild::new(child, branch, &policy);
         let (taken, reason, reaped) = (Vec::new(), None, None);
         Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped }
     }
@@ -120,6 +120,7 @@ impl LoopSpawned for Spawned {
     fn kill(&self) -> Result<(), SignalError> {
         let killed = self.signal(Signal::KILL);
         self.signal_group(Signal::KILL).ok(); // it leads none, or it is empty
+        self.child.kill_branch();
         killed
     }
 

@@ -11,6 +11,7 @@ use crate::group;
 use crate::launch::Policy;
 use crate::orphans;
 use crate::own_children::{self, KnownEnd};
+use crate::scope::Branch;
 use crate::sys::{self, Cloned, PeekOutcome, Place, WaitOutcome};
 
 /// What a drop does to the child.
@@ -44,6 +45,8 @@ pub(crate) struct OwnedChild {
     /// its field comes before `pidfd`.
     pub(crate) place: Option<Place>,
     pub(crate) pidfd: Option<OwnedFd>,
+    /// Its folder in its scope: what kills it kills everything in there.
+    pub(crate) branch: Option<Branch>,
     pub(crate) path: SpawnPath,
     pub(crate) at_drop: DropAction,
     /// See [`Policy::launched_by`].
@@ -51,10 +54,11 @@ pub(crate) struct OwnedChild {
 }
 
 impl OwnedChild {
-    pub(crate) fn new(child: Cloned, policy: &Policy) -> Self {
+    pub(crate) fn new(child: Cloned, branch: Option<Branch>, policy: &Policy) -> Self {
         let Cloned { pid, place, pidfd, path } = child;
         let launched_by = policy.launched_by;
-        Self { pid, place, pidfd, path, at_drop: DropAction::of(policy), launched_by }
+        let at_drop = DropAction::of(policy);
+        Self { pid, place, pidfd, branch, path, at_drop, launched_by }
     }
 
     /// Gives the child away: the new owner of the pidfd, or of the number, reaps it, and releases
@@ -105,6 +109,13 @@ impl OwnedChild {
         self.pidfd = None;
     }
 
+    /// Kills everything in its folder, if it has one.
+    pub(crate) fn kill_branch(&self) {
+        if let Some(branch) = &self.branch {
+            branch.kill();
+        }
+    }
+
     /// Sends a signal to the group that the child leads; the error is an error number.
     pub(crate) fn signal_group(&self, signal: Signal, is_reaped: bool) -> Result<(), i32> {
         let by_pidfd = self.pidfd.as_ref().map(|pidfd| sys::send_to_group(pidfd.as_fd(), signal));
@@ -131,7 +142,10 @@ impl Drop for OwnedChild {
             _ if self.launched_by != process::id() => return,
             // The child may have ended already.
             DropAction::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
-            DropAction::KillGroup => drop(self.signal_group(Signal::KILL, false)),
+            DropAction::KillGroup => {
+                self.signal_group(Signal::KILL, false).ok();
+                self.kill_branch();
+            }
         }
         self.place = None;
         orphans::abandon(self.pid, self.pidfd.take());

@@ -93,7 +93,9 @@ impl Attempts {
             _ => 0,
         };
         match error {
-            LaunchError::Child(..) | LaunchError::PreExec => return false,
+            LaunchError::Child(..) | LaunchError::PreExec | LaunchError::KilledAtBirth(_) => {
+                return false;
+            }
             LaunchError::Clone(error) if is_shortage(error.raw_os_error()) => return false,
             LaunchError::Path(_) | LaunchError::TooMany { .. } => {}
             LaunchError::Refused(errno) if is_shortage(Some(*errno)) => {}

@@ -22,7 +22,7 @@ use super::fd_step::FdStep;
 use super::parent::ParentIdentity;
 use super::raw::{self, Call};
 use super::report::{Reporter, Stage};
-use super::request::{Group, Request};
+use super::request::{Birthplace, Group, Request};
 #[cfg(target_os = "linux")]
 use super::stale;
 use super::step::Step;
@@ -149,8 +149,9 @@ type ChildAction = fn(&Job<'_>) -> Call;
 
 /// Does everything from the fd map to the exec; returns only with the failure.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
-    let steps: [(Step, ChildAction); 17] = [
+    let steps: [(Step, ChildAction); 18] = [
         (Step::FdMap, fd_map),
+        (Step::Scope, scope),
         (Step::Session, session),
         (Step::ControllingTerminal, controlling_terminal),
         (Step::ProcessGroup, process_group),
@@ -204,6 +205,18 @@ fn fd_map(job: &Job<'_>) -> Call {
     }
     for fd in job.fds.until_exec {
         raw::set_cloexec(*fd, true)?;
+    }
+    Ok(())
+}
+
+/// Goes to the cgroup of the command, unless the child was born there. It opens a file, so it comes
+/// before the limits, which may leave no number for one.
+fn scope(job: &Job<'_>) -> Call {
+    let procs = job.request.birthplace.as_ref().and_then(Birthplace::procs_to_write);
+    if let Some(procs) = procs {
+        let fd = raw::open_for_writing(procs)?;
+        raw::write(fd, b"0")?; // the writer itself
+        raw::close(fd)?;
     }
     Ok(())
 }

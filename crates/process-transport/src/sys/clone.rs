@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::attempts::is_shortage;
 use super::child::{self, Job};
+use super::clone_into::{self, Entrance, KernelWrites};
 use super::owned::{Cells, Place};
 use super::raw;
 
@@ -98,15 +99,6 @@ pub(super) fn fork(job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
     }
 }
 
-/// Where the kernel writes during a clone, according to its flags.
-#[derive(Clone, Copy)]
-struct KernelWrites {
-    /// Written on the parent's side.
-    parent: *mut c_int,
-    /// Written on the child's side, before its first instruction.
-    child: *mut c_int,
-}
-
 fn clone_once(
     flags: c_int,
     stack: *mut c_void,
@@ -114,6 +106,15 @@ fn clone_once(
     writes: KernelWrites,
 ) -> Result<u32, i32> {
     let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
+    if let Some(birthplace) = job.request.birthplace.as_ref().filter(|one| one.takes_newborns()) {
+        birthplace.set_by_clone(true);
+        let entrance = Entrance { stack, enter, argument };
+        match clone_into::clone(flags, birthplace.folder(), entrance, writes) {
+            Err(errno) if !is_shortage(Some(errno)) => {} // the child goes there, or says why not
+            result => return result,
+        }
+        birthplace.set_by_clone(false);
+    }
     let no_tls = ptr::null_mut::<c_void>();
     // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
     // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All

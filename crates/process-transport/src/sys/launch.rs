@@ -27,7 +27,7 @@ use super::owned::{self, Place};
 use super::parent::ParentIdentity;
 use super::raw::{self, KernelLimit};
 use super::report::{Report, ReportedFailure, Reporter, Stage};
-use super::request::Request;
+use super::request::{Birthplace, Request};
 use super::signal;
 use super::step::Step;
 use super::this_process::ProcessMark;
@@ -302,14 +302,20 @@ impl Launcher {
             if is_watched && stage == Stage::Execs {
                 attempts::on_namespace(report.is_elsewhere());
             }
-            let is_killed = stage < Stage::Execs
-                && wait::ended_by(ChildId::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
+            let ended_by = (stage < Stage::Execs)
+                .then(|| wait::ended_by(ChildId::of(pid, pidfd.as_ref())))
+                .flatten();
             let child = Cloned { pid, place, pidfd, path };
-            return if is_killed {
-                let in_close_range = stage == Stage::Closing;
-                Err(LaunchError::Killed { child: Box::new(child), in_close_range })
-            } else {
-                Ok(child)
+            let birthplace = request.birthplace.as_ref().filter(|_| stage == Stage::Cloned);
+            return match ended_by {
+                Some(libc::SIGSYS) => {
+                    let in_close_range = stage == Stage::Closing;
+                    Err(LaunchError::Killed { child: Box::new(child), in_close_range })
+                }
+                Some(libc::SIGKILL) if birthplace.is_some_and(Birthplace::on_killed_at_birth) => {
+                    Err(LaunchError::KilledAtBirth(Box::new(child)))
+                }
+                _ => Ok(child),
             };
         };
         drop(place);

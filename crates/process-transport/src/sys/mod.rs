@@ -26,6 +26,7 @@
 //! | `clone::clone_once` | the child uses memory of the parent only as the parent allows | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
 //! | `clone::enter` | the pointer leads to a live `Job` | `clone::clone_once` borrows it for the call | every spawning test |
 //! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that has no other owner | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
+//! | `clone_into` | the same as for `clone::clone_once`, and the child never returns from the entrance | it is called there alone; `enter` does not return | `scope`: every way of starting |
 //! | `duplicate` | the number is open and not -1 | the result of `fcntl` is checked first, and the program has named the number | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `sanitizer` | a weak symbol names the runtime's function, or nothing | the name is the sanitizer's, and a linker leaves zero if it finds no such symbol | `cargo xtask asan` |
@@ -82,6 +83,8 @@ mod users;
 
 #[cfg(target_os = "linux")]
 mod clone;
+#[cfg(target_os = "linux")]
+mod clone_into;
 #[cfg(target_os = "linux")]
 mod close;
 #[cfg(target_os = "linux")]
@@ -144,10 +147,14 @@ pub(crate) use outcome::{
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
+#[cfg(target_os = "linux")]
+pub(crate) use owned::{ScopePlace, enter_scope};
 pub(crate) use paths::launch_on_best;
 #[cfg(target_os = "linux")]
 pub(crate) use proc_stat::ProcStat;
-pub(crate) use request::{Credentials, Group, PreExec, Request};
+pub(crate) use request::{Birthplace, Credentials, Group, PreExec, Request};
+#[cfg(target_os = "linux")]
+pub(crate) use signal::send_by_pidfd;
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
 pub(crate) use sigpipe::without_sigpipe;
 pub use step::Step;

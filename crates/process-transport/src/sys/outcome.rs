@@ -45,6 +45,10 @@ pub(crate) enum LaunchError {
     /// The child is not reaped.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
     Killed { child: Box<Cloned>, in_close_range: bool },
+    /// The kernel has killed a child that its clone put into a cgroup. It is not reaped. The next one
+    /// goes there itself.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
+    KilledAtBirth(Box<Cloned>),
     /// `clone` failed.
     Clone(io::Error),
     /// The child reported a failure, and is reaped; or the failure is known before a child could

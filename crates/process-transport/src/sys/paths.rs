@@ -28,6 +28,11 @@ pub(crate) fn launch_on_best(
                 attempts.on_started();
                 return Ok(child);
             }
+            // Nothing is learnt about the path. It happens once for a cgroup.
+            Err(LaunchError::KilledAtBirth(child)) => {
+                discard(*child);
+                continue;
+            }
             Err(error) => error,
         };
         let has_next = attempts.on_failed(&error);

@@ -1,8 +1,11 @@
 //! The work of a child before its exec: data, all of it made before the clone.
 
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
@@ -35,6 +38,7 @@ pub(crate) struct Request {
     #[cfg(target_os = "linux")]
     pub(crate) callers_mask: Option<u64>,
     pub(crate) pre_exec: Vec<PreExec>,
+    pub(crate) birthplace: Option<Birthplace>,
     /// The child ends with the program.
     pub(crate) entry: Option<Entry>,
 }
@@ -72,6 +76,68 @@ impl Credentials {
     /// Returns whether the child changes its user or group id.
     pub(crate) fn change_ids(&self) -> bool {
         self.gid.is_some() || self.uid.is_some()
+    }
+}
+
+/// The cgroup in which a child is born, for one launch.
+#[derive(Debug)]
+pub(crate) struct Birthplace {
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
+    folder: Arc<OwnedFd>,
+    /// Its `cgroup.procs`.
+    procs: CString,
+    /// The kernel puts the child there; else the child goes there itself.
+    is_by_clone: AtomicBool,
+    /// A child that a clone put there was dead at once.
+    kills_newborns: Arc<AtomicBool>,
+}
+
+impl Birthplace {
+    /// Names a cgroup by its open folder, and by the path of its `cgroup.procs`. `kills_newborns` is what
+    /// was learnt about it.
+    pub(crate) fn new(
+        folder: Arc<OwnedFd>,
+        procs: CString,
+        kills_newborns: Arc<AtomicBool>,
+    ) -> Self {
+        Self { folder, procs, is_by_clone: AtomicBool::new(false), kills_newborns }
+    }
+
+    /// Returns whether a clone may put a child there.
+    ///
+    /// Since Linux 6.14, the kernel compares how often the parent's cgroup was killed with how often
+    /// this one was, and kills the new child if it is not the same.
+    #[cfg(target_os = "linux")]
+    pub(super) fn takes_newborns(&self) -> bool {
+        !self.kills_newborns.load(Ordering::Relaxed)
+    }
+
+    /// Records a child that was killed before its first instruction. Returns whether another attempt
+    /// makes sense: the child was put there by its clone, and the next one goes there itself.
+    #[cfg(target_os = "linux")]
+    pub(super) fn on_killed_at_birth(&self) -> bool {
+        let is_by_clone = self.is_by_clone.swap(false, Ordering::Relaxed);
+        if is_by_clone {
+            self.kills_newborns.store(true, Ordering::Relaxed);
+        }
+        is_by_clone
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
+    /// Records, before a clone, whether that clone puts the child into the cgroup.
+    #[cfg(target_os = "linux")]
+    pub(super) fn set_by_clone(&self, is_by_clone: bool) {
+        self.is_by_clone.store(is_by_clone, Ordering::Relaxed);
+    }
+
+    /// Returns the file to which the child writes its number, unless the clone has put it there.
+    pub(super) fn procs_to_write(&self) -> Option<&CStr> {
+        let is_there = self.is_by_clone.load(Ordering::Relaxed);
+        (!is_there).then_some(self.procs.as_c_str())
     }
 }
 

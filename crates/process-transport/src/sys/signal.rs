@@ -32,6 +32,11 @@ pub(crate) fn send(child: ChildId<'_>, signal: Signal) -> Result<(), i32> {
     }
 }
 
+/// Sends a signal to the process of a pidfd, which need not be a child; the error is an error number.
+pub(crate) fn send_by_pidfd(process: BorrowedFd<'_>, signal: Signal) -> Result<(), i32> {
+    by_pidfd(process, signal, 0)
+}
+
 /// Returns whether an error may come from a filter, or from a kernel that does not know the call or
 /// its flag: any error except "no such process".
 pub(crate) fn is_refusal(errno: i32) -> bool {

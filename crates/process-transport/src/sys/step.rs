@@ -19,6 +19,8 @@ pub enum Step {
     Clone,
     /// Putting the descriptors on their numbers in the child.
     FdMap,
+    /// Joining the cgroup of a [`Scope`](crate::Scope): writing to its `cgroup.procs`.
+    Scope,
     /// `setsid(2)`.
     Session,
     /// Acquiring the controlling terminal.
@@ -54,13 +56,14 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Validate,
         Self::Resolve,
         Self::Pipe,
         Self::Pty,
         Self::Clone,
         Self::FdMap,
+        Self::Scope,
         Self::Session,
         Self::ControllingTerminal,
         Self::ProcessGroup,
@@ -100,6 +103,6 @@ mod tests {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }
         assert_eq!(Step::from_number(0), None);
-        assert_eq!(Step::from_number(22), None);
+        assert_eq!(Step::from_number(23), None);
     }
 }

@@ -15,6 +15,7 @@ mod owner;
 mod path;
 mod probe;
 mod recorder;
+pub(crate) mod scopes;
 pub(crate) mod sys;
 mod ways;
 

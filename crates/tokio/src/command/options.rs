@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use procession_core::Signal;
-use procession_process_transport::{Fd, Pty, Resource, Rlimit};
+use procession_process_transport::{Fd, Pty, Resource, Rlimit, Scope};
 use procession_protocol::{ChildFd, SpawnPath};
 
 use super::Command;
@@ -44,6 +44,8 @@ forward! {
     new_session();
     /// Sets whether the child leads a process group of its own, which ends with it.
     owned(owned: bool);
+    /// Puts the child, and all that it starts, into a scope.
+    scope(scope: &Scope);
     /// Sets the supplementary groups.
     groups(groups: impl IntoIterator<Item = u32>);
     /// Sets user id, primary group and group list from the user database, by name or number.

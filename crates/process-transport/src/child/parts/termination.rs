@@ -15,7 +15,8 @@ use procession_protocol::{ExitReason, ProcessTerminated, SignalError, Terminatio
 use procession_reactor::{DelayedCall, Handle};
 
 use super::exit_watch::ExitWatch;
-use crate::group::GroupLook;
+use crate::group::{self, GroupLook};
+use crate::scope::Branch;
 
 type Promises = Vec<Promise<Termination, SignalError>>;
 
@@ -26,6 +27,8 @@ pub(crate) struct ChildTermination {
     /// `Some` from the first call on; boxed, because few children are terminated and all have this
     /// type.
     begun: Option<Box<TerminationCalls>>,
+    /// The child's folder in its scope; boxed for the same reason.
+    branch: Option<Box<Branch>>,
 }
 
 /// What the calls of `terminate` need.
@@ -60,8 +63,20 @@ pub(crate) enum SettledCalls {
 }
 
 impl ChildTermination {
-    pub(crate) fn new(scope: TerminationScope) -> Self {
-        Self { terminator: Terminator::new(scope), begun: None }
+    pub(crate) fn new(scope: TerminationScope, branch: Option<Branch>) -> Self {
+        Self { terminator: Terminator::new(scope), begun: None, branch: branch.map(Box::new) }
+    }
+
+    /// Takes the child's folder, for another owner of the child.
+    pub(crate) fn take_branch(&mut self) -> Option<Branch> {
+        self.branch.take().map(|branch| *branch)
+    }
+
+    /// Kills everything in the child's folder, if it has one.
+    pub(crate) fn kill_branch(&self) {
+        if let Some(branch) = &self.branch {
+            branch.kill();
+        }
     }
 
     fn begun(&mut self) -> &mut TerminationCalls {
@@ -155,16 +170,20 @@ impl ChildTermination {
                 TerminationStep::Continue => Signal::CONT,
                 TerminationStep::Kill => {
                     exit.kill_scope(reactor, scope);
+                    self.kill_branch();
                     continue;
                 }
                 TerminationStep::LookAtGroup => {
                     let seen = exit.look_at_group(&mut self.begun().look);
+                    let seen = group::seen_with_branch(self.branch.as_deref(), seen);
                     self.terminator.on_group(seen, reactor.now());
                     continue;
                 }
                 TerminationStep::Reap => return true,
             };
             let sent = exit.signal_scope(reactor, scope, signal);
+            let branch = self.branch.as_deref();
+            let sent = group::with_branch(branch, exit.number(), signal, sent);
             if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
                 self.terminator.on_refused();
                 self.begun().refused = Some(error);

@@ -93,6 +93,7 @@ impl ChildState {
         if is_killed {
             // Kill at once: other children are handled before the wait for any.
             self.exit.kill_scope(reactor, self.termination.scope());
+            self.termination.kill_branch();
             return (None, Some(LastEnd::kill(self.take_child(reactor), reactor.now())));
         }
         crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));

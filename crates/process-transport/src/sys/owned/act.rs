@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::calls::{self, KeptErrno, SIGNALS};
 use super::member::{LeaderState, Member};
 use super::platform::{self, FurtherSignals};
+use super::scopes;
 use super::slot::{Occupant, PlaceSlot};
 use super::table::TablePage;
 
@@ -88,6 +89,8 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
             platform::kill_group(child);
         }
     }
+    // After the groups: a scope has no grace of its own.
+    scopes::kill_all(&table.scopes);
     wait_for_the_killed(table);
     Some(table.cause.load(SeqCst)).filter(|signal| *signal != 0)
 }

@@ -2,11 +2,13 @@
 
 use std::ffi::c_int;
 use std::io;
-#[cfg(feature = "reactor")]
+#[cfg(any(feature = "reactor", target_os = "linux"))]
 use std::os::fd::BorrowedFd;
 
 #[cfg(feature = "reactor")]
 use super::hook;
+#[cfg(target_os = "linux")]
+use super::scope_place::{self, ScopePlace};
 use super::slot::Entry;
 use super::table::{self, Place};
 use super::{calls, exit, handler};
@@ -36,6 +38,19 @@ fn install_in(own_pid: c_int) {
 pub(in crate::sys) fn reserve(entry: Entry) -> io::Result<Place> {
     let place = table::reserve(entry)?;
     install_in(place.owner());
+    Ok(place)
+}
+
+/// Makes all that is in a scope end with the program, by its `cgroup.kill`, until the drop of the
+/// result.
+///
+/// # Errors
+///
+/// No memory; or the owned children of this process were ended, because the process ends.
+#[cfg(target_os = "linux")]
+pub(crate) fn enter_scope(kill: BorrowedFd<'_>) -> io::Result<ScopePlace> {
+    let place = scope_place::enter(kill)?;
+    install();
     Ok(place)
 }
 

@@ -57,13 +57,15 @@
 //! | the same, in a callback, a destructor or a handler | | an act locks and borrows nothing, and no reservation of this thread is open: no code of the program runs within one |
 //! | an act in a forked copy | | the page is zero there (MADV_WIPEONFORK), and its owner has another number |
 //! | `install` | another thread installs a handler | the action found in between is restored |
+//! | a scope enters the table | an act on another thread | it sees the descriptor, which is open, or the scope sees *dying* and is not made |
+//! | a scope leaves it | an act on another thread may have read the number | the remover waits until no act is under way, then closes the descriptor |
 //! | `job_control`, a pass through the places | a remover on another thread | the pass counts as an act that is under way, so the remover waits before it reaps; it runs in no handler |
 //! | the same | an act | it waits for no pass, and TERM comes with CONT |
 //!
 //! The calls of handler and act are: `sigaction`, `clock_gettime`, `getpid`, `kill`, `raise`,
 //! `poll`, `pthread_sigmask` and `_exit`, which POSIX defines as async-signal-safe; and on Linux
 //! plain system calls without any state: `pidfd_send_signal`, `waitid`, `rt_sigtimedwait`,
-//! `getpgid`, and for a group whose leader has ended `openat`, `getdents64`, `read`, `readlinkat`
+//! `write` to `cgroup.kill`, `getpgid`, and for a group whose leader has ended `openat`, `getdents64`, `read`, `readlinkat`
 //! and `close` of their own descriptors. None of this code allocates, locks or can panic. The
 //! buffers for these last calls take a kilobyte of the stack.
 //!
@@ -72,6 +74,7 @@
 //! | `table`, references to pages | they live for ever, and all zeros are valid | no page is unmapped once it is published; its fields are atomics | `owned_ends`, `owned_storm` |
 //! | `calls`, `linux`, `elsewhere` | pointers lead to what the call reads or writes | locals | `owned_ends` |
 //! | `living` | pointers lead to what the call reads or writes; only what was opened is closed | locals, and paths that end in a zero byte; a descriptor is a value that closes itself | `owned_ends` |
+//! | `scopes` | as for `table`; a number that an act writes to is that of an open `cgroup.kill` | a cell holds it only while its owner keeps it open | `scope_ends` |
 //! | `exit` | the function that runs at the exit lives until then, and does not unwind | a function of this crate; an act cannot panic | `owned_exit` |
 //! | `hook` | code that runs in a signal handler is async-signal-safe | it is the act | `owned_beside_others` |
 
@@ -91,6 +94,10 @@ mod linux;
 #[cfg(target_os = "linux")]
 mod living;
 mod member;
+mod page;
+#[cfg(target_os = "linux")]
+mod scope_place;
+mod scopes;
 mod slot;
 mod sync;
 mod table;
@@ -100,10 +107,14 @@ pub(crate) use act::end_owned_groups;
 use elsewhere as platform;
 #[cfg(feature = "reactor")]
 pub(crate) use entrance::enter;
+#[cfg(target_os = "linux")]
+pub(crate) use entrance::enter_scope;
 pub(crate) use entrance::install;
 pub(super) use entrance::reserve;
 #[cfg(target_os = "linux")]
 use linux as platform;
+#[cfg(target_os = "linux")]
+pub(crate) use scope_place::ScopePlace;
 pub(crate) use slot::Entry;
 #[cfg(target_os = "linux")]
 pub(super) use table::Cells;

@@ -217,7 +217,7 @@ impl Acts {
     }
 
     /// Waits until no act is under way; the handler's act never ends.
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         while self.acting.load(SeqCst) > 0 {
             calls::pause(LOOK_AGAIN_MS);
         }

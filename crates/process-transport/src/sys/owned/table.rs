@@ -1,7 +1,7 @@
 //! The table: pages of places, linked and never freed. `slot` has the protocol of one place.
 #![expect(unsafe_code, reason = "pages that live for ever, and are zero in a forked copy")]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::fmt;
 use std::io;
 use std::iter;
@@ -10,17 +10,13 @@ use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize};
 
-#[cfg(target_os = "linux")]
-use rustix::mm::{Advice, madvise};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-
 use super::calls;
+use super::page::{PAGE_BYTES, ZeroedPage};
+use super::scopes::ScopePage;
 use super::slot::{Acts, Entry, PlaceSlot};
 
-const PAGE_BYTES: usize = 4096;
-
 /// How many places fit in a page after its head.
-const SLOTS: usize = 253;
+const SLOTS: usize = 252;
 
 /// The first page of this process, or of the process from which it was forked.
 static TABLE: AtomicPtr<TablePage> = AtomicPtr::new(ptr::null_mut());
@@ -43,6 +39,8 @@ pub(super) struct TablePage {
     pub(super) hurry: AtomicI32,
     /// When a signal last stopped a run of this program, in milliseconds; 0 means never.
     pub(super) stopped: AtomicU32,
+    /// In the first page only.
+    pub(super) scopes: AtomicPtr<ScopePage>,
     next: AtomicPtr<Self>,
     slots: [PlaceSlot; SLOTS],
 }
@@ -55,7 +53,21 @@ impl TablePage {
         page(TABLE.load(SeqCst)).filter(|table| table.is_own())
     }
 
-    fn is_own(&self) -> bool {
+    /// Returns the table of this process, and makes it if there is none.
+    pub(super) fn ensure() -> io::Result<&'static Self> {
+        let seen = TABLE.load(SeqCst);
+        match page(seen).filter(|table| table.is_own()) {
+            Some(table) => Ok(table),
+            None => publish(&TABLE, seen),
+        }
+    }
+
+    /// Returns the number of the process that made it.
+    pub(super) fn owner(&self) -> c_int {
+        self.owner.load(SeqCst)
+    }
+
+    pub(super) fn is_own(&self) -> bool {
         let owner = self.owner.load(SeqCst);
         let is_sure = || self.is_wiped_on_fork.load(SeqCst) != 0;
         owner != 0 && (is_sure() || owner == calls::own_pid())
@@ -77,39 +89,16 @@ fn page(address: *mut TablePage) -> Option<&'static TablePage> {
 /// Puts a new page into `cell`, which held `seen`; if another thread or a handler was first,
 /// returns theirs. It never waits.
 fn publish(cell: &AtomicPtr<TablePage>, seen: *mut TablePage) -> io::Result<&'static TablePage> {
-    let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: without an address and MAP_FIXED no existing mapping is touched.
-    let start = unsafe { mmap_anonymous(ptr::null_mut(), PAGE_BYTES, access, MapFlags::PRIVATE)? };
-    let is_wiped = wipe_on_fork(start);
-    let new = start.cast::<TablePage>();
-    if let Some(new) = page(new) {
-        new.is_wiped_on_fork.store(i32::from(is_wiped), SeqCst);
-        new.owner.store(calls::own_pid(), SeqCst);
+    let new = ZeroedPage::map()?;
+    if let Some(table) = page(new.start.cast()) {
+        table.is_wiped_on_fork.store(i32::from(new.is_wiped_on_fork), SeqCst);
+        table.owner.store(calls::own_pid(), SeqCst);
     }
-    let winner = match cell.compare_exchange(seen, new, SeqCst, SeqCst) {
-        Ok(_) => new,
-        Err(first) => {
-            // SAFETY: the mapping made above, which was not published: no reference is left.
-            let unmapped = unsafe { munmap(start, PAGE_BYTES) };
-            unmapped.ok(); // if a filter refuses the call, it stays mapped
-            first
-        }
+    let winner = match cell.compare_exchange(seen, new.start.cast(), SeqCst, SeqCst) {
+        Ok(_) => new.publish().cast(),
+        Err(first) => first, // the new one is unmapped
     };
     page(winner).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
-}
-
-/// Makes the kernel zero a page in a forked copy. If it refuses (before Linux 4.14), or on other
-/// systems, the owner's number must do.
-#[cfg(target_os = "linux")]
-fn wipe_on_fork(start: *mut c_void) -> bool {
-    // SAFETY: the range is a mapping that `publish` has just made and not published.
-    unsafe { madvise(start, PAGE_BYTES, Advice::LinuxWipeOnFork) }.is_ok()
-}
-
-/// Returns false: this system has no such call.
-#[cfg(not(target_os = "linux"))]
-fn wipe_on_fork(_: *mut c_void) -> bool {
-    false
 }
 
 /// Reserves a place for a child that is about to start; its drop releases it.
@@ -119,11 +108,7 @@ fn wipe_on_fork(_: *mut c_void) -> bool {
 /// No memory; or the owned children of this process were ended, because the process ends.
 pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let seen = TABLE.load(SeqCst);
-    let table = match page(seen).filter(|table| table.is_own()) {
-        Some(table) => table,
-        None => publish(&TABLE, seen)?,
-    };
+    let table = TablePage::ensure()?;
     // The place of the last reservation is usually still taken, so the search starts after it.
     let skipped = NEXT.fetch_add(1, SeqCst) % SLOTS;
     let mut current = table;
@@ -181,7 +166,7 @@ impl Place {
 
     /// Returns the number of this process.
     pub(super) fn owner(&self) -> c_int {
-        self.table.owner.load(SeqCst)
+        self.table.owner()
     }
 
     /// Records the child, which exists now. Afterwards no descriptor but `pidfd` is used for it.

@@ -1,0 +1,119 @@
+//! What a scope does to all that is in it.
+
+use std::process;
+use std::time::Duration;
+
+#[cfg(feature = "reactor")]
+use procession_core::Deferred;
+use procession_core::Signal;
+#[cfg(feature = "reactor")]
+use procession_reactor::Handle;
+
+use super::ending::{EndingStep, ScopeEnding, ScopeTermination};
+use super::error::ScopeError;
+use super::handle::Scope;
+#[cfg(feature = "reactor")]
+use super::on_loop;
+use crate::spawned::Stopwatch;
+
+impl Scope {
+    /// Sends `signal` to all that is in it, waits for at most `grace` until it is empty, else kills it
+    /// and waits for at most a second. Blocks its thread.
+    ///
+    /// Stopped processes are continued. [`ScopeTermination`] says how it went. On a loop use
+    /// `terminate_on`; on tokio call this in `spawn_blocking`.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to signal every member; or it does not show whether there are any.
+    pub fn terminate(
+        &self,
+        signal: Signal,
+        grace: Duration,
+    ) -> Result<ScopeTermination, ScopeError> {
+        let stopwatch = Stopwatch::start();
+        let mut ending = ScopeEnding::new(self.clone(), signal, grace);
+        loop {
+            match ending.step(stopwatch.now())? {
+                EndingStep::Done(termination) => return Ok(termination),
+                EndingStep::Wait { at_most, pause } => self.wait_until_empty(at_most, pause)?,
+            }
+        }
+    }
+
+    /// Does what [`terminate`](Self::terminate) does, without blocking the loop. The signal is sent at
+    /// once.
+    ///
+    /// Dropping the result changes nothing: the termination goes on. If the reactor is dropped before
+    /// its end, the result fails with `Failed::Abandoned`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`terminate`](Self::terminate).
+    #[cfg(feature = "reactor")]
+    pub fn terminate_on(
+        &self,
+        reactor: &Handle,
+        signal: Signal,
+        grace: Duration,
+    ) -> Deferred<ScopeTermination, ScopeError> {
+        let (promise, deferred) = Deferred::new();
+        let ending = ScopeEnding::new(self.clone(), signal, grace);
+        on_loop::go_on(reactor, ending, promise, reactor.now());
+        deferred
+    }
+
+    /// Stops all that is in it, and what they start, until [`thaw`](Self::thaw). Unlike SIGSTOP, no
+    /// process sees it.
+    ///
+    /// It waits until everything has stopped, normally for less than a millisecond. While a scope is
+    /// frozen, no child starts in it. KILL ends a frozen process; other signals wait for the thaw.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError::Unsupported`] without a cgroup. `TimedOut` if a process has not stopped within a
+    /// second; the scope is being frozen then.
+    pub fn freeze(&self) -> Result<(), ScopeError> {
+        self.cgroup("freeze")?.freeze(true).map_err(self.os("freeze"))
+    }
+
+    /// Lets all that is in a frozen scope go on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`freeze`](Self::freeze).
+    pub fn thaw(&self) -> Result<(), ScopeError> {
+        self.cgroup("thaw")?.freeze(false).map_err(self.os("thaw"))
+    }
+
+    /// Returns the numbers of the processes in it, ascending. Zombies are none.
+    ///
+    /// When it returns, a process may have ended, and another one may have its number.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError::Unsupported`] without a cgroup.
+    pub fn members(&self) -> Result<Vec<u32>, ScopeError> {
+        const WHAT: &str = "list the members of";
+        let members = self.cgroup(WHAT)?.folder().members().map_err(self.os(WHAT))?;
+        Ok(members.into_iter().collect())
+    }
+
+    /// Moves a running process into it, with all its threads. What the process has started before
+    /// stays where it is.
+    ///
+    /// A pidfd makes sure that the number is still that of the process that had it at the call.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError::Invalid`] for this program itself. [`ScopeError::Unsupported`] without a cgroup.
+    /// `ESRCH` if there is no such process; else the kernel's reason.
+    pub fn adopt(&self, pid: u32) -> Result<(), ScopeError> {
+        const WHAT: &str = "adopt a process into";
+        if pid == process::id() || pid == 0 {
+            let why = format!("process {pid} is the program itself, which is never moved");
+            return Err(ScopeError::Invalid { what: WHAT, name: self.name().to_owned(), why });
+        }
+        self.cgroup(WHAT)?.adopt(pid).map_err(self.os(WHAT))
+    }
+}
