@@ -229,8 +229,10 @@ fn descendants_may_hold_the_outputs_as_long_as_the_run_says() {
 #[test]
 fn an_input_that_a_descendant_holds_is_held_too() {
     both("an_input_that_a_descendant_holds_is_held_too", |runner| {
-        let script = sh("exec 3<&0; sleep 8 <&3 >/dev/null 2>&1 & echo a");
-        let run = Run::from(script).stdin("x".repeat(1 << 20)).drain_after_exit(bound(ms(1000)));
+        let longer = bound(ms(8000)).as_secs();
+        let script = format!("exec 3<&0; sleep {longer} <&3 >/dev/null 2>&1 & echo a");
+        let run =
+            Run::from(sh(&script)).stdin("x".repeat(1 << 20)).drain_after_exit(bound(ms(1000)));
         let outcome = runner.get(run).unwrap();
         assert_eq!((&outcome.stdout[..], outcome.held_fds()), (&b"a\n"[..], &[ChildFd::STDIN][..]));
     });
