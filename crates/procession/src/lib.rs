@@ -174,6 +174,8 @@ pub use procession_tokio as tokio;
 #[doc(inline)]
 pub use procession_utils::{
     Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
+    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Policy,
+    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor,
 };
 #[cfg(feature = "run")]
 #[doc(inline)]
