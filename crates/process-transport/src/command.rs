@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use ending::EndOptions;
+pub(crate) use ending::{EndOptions, OwnerEnd};
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
 pub(crate) use identity::{Identity, NewSession};

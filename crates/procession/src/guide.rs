@@ -1,14 +1,13 @@
 //! The guide: short programs for the common tasks.
 //!
 //! These topics have pages of their own:
-//!
 //! - [`any_executor`]: programs on tokio, smol or another executor, and on threads that block;
 //! - [`porting`]: Twisted's names, the names here, the differences, and what is missing;
 //! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
 //! - [`many_children`]: children that start while the loop goes on;
-//! - [`pid_1`]: a program that is the first process of a container.
+//! - [`services`] that are kept running; [`pid_1`], the first process of a container.
 //!
 //! A listing with a `main` is a whole program, with `procession` as its only dependency. Put the others in
 //! a function that returns `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
@@ -397,4 +396,5 @@ pub mod lifetimes;
 pub mod many_children;
 pub mod pid_1;
 pub mod porting;
+pub mod services;
 pub mod terminals;

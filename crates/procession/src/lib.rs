@@ -62,8 +62,8 @@
 //!
 //! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
 //! [failures](guide::failures),
-//! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
-//! names](guide::porting). The [`prelude`] has the names that its first programs use.
+//! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [services](guide::services),
+//! [PID 1](guide::pid_1), and [Twisted's names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!
 //! # Overview
 //!
@@ -176,6 +176,8 @@ pub use procession_tokio as tokio;
 #[doc(inline)]
 pub use procession_utils::{
     Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
+    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Policy,
+    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor,
 };
 #[cfg(feature = "run")]
 #[doc(inline)]

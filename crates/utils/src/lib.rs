@@ -88,11 +88,21 @@ mod ended_on_loop;
 #[cfg(feature = "reactor")]
 mod job;
 #[cfg(feature = "reactor")]
+mod listening;
+#[cfg(feature = "reactor")]
+mod monitor;
+#[cfg(feature = "reactor")]
 mod named;
+#[cfg(feature = "reactor")]
+mod random;
 #[cfg(feature = "reactor")]
 mod reading;
 #[cfg(feature = "reactor")]
+mod ready;
+#[cfg(feature = "reactor")]
 mod run_all;
+#[cfg(feature = "reactor")]
+mod tail;
 
 #[cfg(feature = "reactor")]
 pub use background::{
@@ -104,10 +114,17 @@ pub use gap::Gap;
 pub use keep::Keep;
 pub use lines::{OutputLine, Stream};
 #[cfg(feature = "reactor")]
+pub use monitor::{
+    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Policy,
+    ProgramRow, ProgramState, RunningMonitor,
+};
+#[cfg(feature = "reactor")]
 pub use named::{
     get_process_output, get_process_output_and_value, get_process_output_merged, get_process_value,
 };
 pub use outcome::{Outcome, Partial};
+#[cfg(feature = "reactor")]
+pub use ready::{Ready, ReadyError, ReadyProgram};
 pub use run::Run;
 #[cfg(feature = "reactor")]
 pub use run_all::{Progress, RunAll, RunAllError, run_all};

@@ -211,8 +211,8 @@ impl ChildTransport {
     /// Ends the child because the program is about to end; returns what to wait for, if anything.
     pub(super) fn end_with_program(&self, why: Stopped) -> Option<Deferred<(), NoError>> {
         let is_under_way = || self.state.with(|state| state.termination.is_under_way());
-        let is_owned = || self.state.with(|state| state.leads_owned_group());
-        if !is_under_way() && why != Stopped::Finished && is_owned() {
+        let is_ours = || self.state.with(|state| state.is_ended_by_loop());
+        if !is_under_way() && why != Stopped::Finished && is_ours() {
             let grace = self.state.with(|state| state.grace_at_the_end());
             self.terminate_with(Signal::TERM, grace).done(drop);
         }

@@ -299,6 +299,11 @@ impl ChildState {
         forwards
     }
 
+    /// Returns whether a loop that stops ends the group of the child.
+    pub(super) fn is_ended_by_loop(&self) -> bool {
+        self.leads_owned_group() && !self.policy.owner_end.is_by_owner
+    }
+
     /// Returns the time between TERM and KILL for its group if the program ends first.
     pub(super) fn grace_at_the_end(&self) -> Duration {
         let entry = self.policy.entry.as_ref();

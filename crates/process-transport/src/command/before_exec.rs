@@ -259,6 +259,33 @@ impl Command {
         self
     }
 
+    /// Leaves the end of the child to whoever starts it, while the shutdown of a loop lasts: the
+    /// loop does not terminate it, and waits only for terminations that are under way. For a helper
+    /// that ends its children in an order of its own, and has the shutdown wait for that.
+    #[doc(hidden)]
+    pub fn ended_by_owner(mut self) -> Self {
+        self.ending.by_owner = true;
+        self
+    }
+
+    /// Returns whether both start the same child. Closures and inherited descriptors are the same only
+    /// as clones of one.
+    #[doc(hidden)]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let parts = |one: &Self| {
+            let Self { program, arg0, args, env, cwd, spawn_path, ending, .. } = one.clone();
+            let data = (program, arg0, args, cwd, spawn_path, one.drain_after_exit);
+            let flags = (one.without_pidfd, one.pipes_grow);
+            // Each of these prints all of its fields.
+            (data, flags, format!("{env:?} {ending:?} {:?} {:?}", one.pty, one.identity))
+        };
+        let closures = self.identity.pre_exec.iter().zip(&other.identity.pre_exec);
+        // The number of closures is among the printed fields.
+        parts(self) == parts(other)
+            && self.fds.is_same(&other.fds)
+            && closures.into_iter().all(|(one, two)| Arc::ptr_eq(&one.0, &two.0))
+    }
+
     /// Runs `call` in the child, right before its exec. Takes the path that copies memory.
     ///
     /// When `call` runs everything else is done, also the signal mask and the dispositions: the

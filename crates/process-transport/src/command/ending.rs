@@ -11,11 +11,23 @@ pub(crate) struct EndOptions {
     /// `None` if the command did not say.
     pub(super) kill_on_drop: Option<bool>,
     pub(super) kill_grace: Duration,
+    /// Whoever started the child ends it when its loop stops, in an order of its own.
+    pub(super) by_owner: bool,
+}
+
+/// What is done with a child when its owner or its loop ends.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors end children"))]
+pub(crate) struct OwnerEnd {
+    /// The time between TERM and KILL.
+    pub(crate) kill_grace: Duration,
+    /// Whoever started the child ends it when its loop stops.
+    pub(crate) is_by_owner: bool,
 }
 
 impl Default for EndOptions {
     fn default() -> Self {
-        Self { kill_on_drop: None, kill_grace: MOST_KILL_GRACE }
+        Self { kill_on_drop: None, kill_grace: MOST_KILL_GRACE, by_owner: false }
     }
 }
 
@@ -25,9 +37,10 @@ impl EndOptions {
         self.kill_on_drop.unwrap_or(is_owned)
     }
 
-    /// Returns the grace as the command said, also above 2 s.
-    pub(crate) fn kill_grace(&self) -> Duration {
-        self.kill_grace
+    /// Returns what is done with the child when its owner ends. The grace is as the command said, also
+    /// above 2 s.
+    pub(crate) fn owner_end(&self) -> OwnerEnd {
+        OwnerEnd { kill_grace: self.kill_grace, is_by_owner: self.by_owner }
     }
 
     /// Returns the time between TERM and KILL at the end of the program, in milliseconds.

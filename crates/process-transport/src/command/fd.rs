@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +42,20 @@ pub enum FileMode {
 }
 
 impl Fd {
+    /// Returns whether both are the same. An inherited descriptor is the same only as a clone.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (FdKind::Inherit(one), FdKind::Inherit(two)) => Arc::ptr_eq(one, two),
+            (FdKind::SameAs(one), FdKind::SameAs(two)) => one == two,
+            (FdKind::File(one, how), FdKind::File(two, other)) => one == two && how == other,
+            (one, two) => {
+                let is_plain =
+                    !matches!(one, FdKind::Inherit(_) | FdKind::SameAs(_) | FdKind::File(..));
+                is_plain && mem::discriminant(one) == mem::discriminant(two)
+            }
+        }
+    }
+
     /// Returns a pipe that the parent writes and the child reads: Twisted's `"w"`.
     pub fn to_child() -> Self {
         Self(FdKind::ToChild)

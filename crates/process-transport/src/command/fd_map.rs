@@ -37,6 +37,14 @@ impl FdMap {
         Self { replaced: true, entries, ..Self::default() }
     }
 
+    /// Returns whether both give a child the same descriptors.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let [one, two] = [&self.entries, &other.entries];
+        let are_same = one.len() == two.len()
+            && one.iter().all(|(fd, one)| two.get(fd).is_some_and(|two| one.is_same(two)));
+        (self.replaced, self.default) == (other.replaced, other.default) && are_same
+    }
+
     /// Sets the default map.
     pub(crate) fn set_default(&mut self, default: DefaultStdio) {
         self.default = default;

@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use procession_protocol::ChildFd;
 
-use super::{Command, Fd, Pty};
+use super::{Command, Fd, FileMode, Pty};
 
 #[test]
 fn every_string_and_path_type_converts_to_a_command() {
@@ -66,4 +67,37 @@ fn its_debug_form_is_one_line_without_the_environment() {
     assert_eq!(format!("{command:?}"), r#""/bin/echo" "a b" "c\"d""#);
     assert_eq!(format!("{command:#?}"), format!("{command:?}"));
     assert_eq!(format!("{:?}", command.arg0("-e")), r#"["/bin/echo"] "-e" "a b" "c\"d""#);
+}
+
+#[test]
+fn commands_are_the_same_if_they_start_the_same_child() {
+    let file = || Fd::file("/dev/null", FileMode::Write);
+    let x = || Command::new("x").arg("1").env("A", "1").child_fd(3, file()).nice(5);
+    assert!(x().is_same(&x()) && x().pty(Pty::new()).is_same(&x().pty(Pty::new())));
+    let others = [
+        Command::new("y").arg("1").env("A", "1").child_fd(3, file()).nice(5),
+        x().arg("2"),
+        x().arg0("z"),
+        x().env("A", "2"),
+        x().env_remove("A"),
+        x().env_clear(),
+        x().current_dir("/"),
+        x().child_fd(3, Fd::file("/dev/null", FileMode::Append)),
+        x().child_fd(3, Fd::null()),
+        x().child_fd(4, Fd::null()),
+        x().child_fd(1, Fd::same_as(2)),
+        x().child_fds([(3, file())]),
+        x().nice(6),
+        x().uid(1),
+        x().owned(true),
+        x().kill_grace(Duration::ZERO),
+        x().pty(Pty::new()),
+        x().adaptive_pipes(false),
+        x().drain_after_exit(Duration::ZERO),
+    ];
+    let same: Vec<usize> = (0..others.len()).filter(|at| x().is_same(&others[*at])).collect();
+    assert_eq!(same, [0; 0]);
+    let inherited = x().child_fd(3, Fd::inherit(std::io::stderr()));
+    assert!(inherited.is_same(&inherited.clone()));
+    assert!(!inherited.is_same(&x().child_fd(3, Fd::inherit(std::io::stderr()))));
 }

@@ -16,7 +16,7 @@ use procession_protocol::{ChildFd, SpawnPath};
 use super::credentials::credentials;
 use super::ends::{Ends, Making, resolve_same_as};
 use super::terminal::{self, Terminal};
-use crate::command::{Command, Fd, FdKind, Identity, NewSession};
+use crate::command::{Command, Fd, FdKind, Identity, NewSession, OwnerEnd};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::scope::ScopeLaunch;
@@ -46,9 +46,9 @@ pub(crate) struct Policy {
     pub(crate) kill_on_drop: bool,
     /// The process that launched the child, if it is killed on drop; else 0.
     pub(crate) launched_by: u32,
-    /// The time between TERM and KILL when its owner ends.
-    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors wait for it"))]
-    pub(crate) kill_grace: Duration,
+    /// What is done when its owner ends.
+    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors end children"))]
+    pub(crate) owner_end: OwnerEnd,
     /// Its entry for the table of children that end with the program; `None` if it cannot be one.
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors adopt"))]
     pub(crate) entry: Option<Entry>,
@@ -137,7 +137,7 @@ pub(super) fn prepare_for(
         owned: identity.owned,
         kill_on_drop: is_killed,
         launched_by: if is_killed { sys::own_pid() } else { 0 },
-        kill_grace: command.ending.kill_grace(),
+        owner_end: command.ending.owner_end(),
         entry,
         pipes_grow: command.pipes_grow,
         drain_after_exit: command.drain_after_exit,

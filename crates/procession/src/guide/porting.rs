@@ -158,7 +158,7 @@
 //! | `listenUDP`, `listenSSL`, `startTLS` | `register` a socket of your own; TLS needs another library. |
 //! | `reactor.resolve` | `connect_tcp` takes names, and looks them up in a thread. |
 //! | endpoints, `clientFromString` | `connect_tcp`, `connect_unix`, `StreamAdapter`. |
-//! | `procmon.ProcessMonitor`, `twistd`, services | The example `supervisor`; a service manager. |
+//! | `procmon.ProcessMonitor`, `twistd`, services | [`Monitor`](crate::Monitor); a service manager. |
 //! | `log.msg`, `log.err`, `twisted.logger` | The panic hook and `set_unhandled_error_hook`; a logging crate. |
 //! | `spawnProcess` on Windows | |
 //!

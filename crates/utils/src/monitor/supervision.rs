@@ -1,0 +1,267 @@
+//! Does what the state of a monitor decides, on a loop.
+//!
+//! The protocol of each run owns the supervision until its child has come to its end, and so does the
+//! owner of the monitor. Timers and triggers hold weak references. Nothing is borrowed while a method of
+//! something else is called.
+
+mod requests;
+mod runs;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, NoError, Promise};
+use procession_reactor::{DelayedCall, Handle, Phase as TriggerPhase, SystemEvent, Trigger};
+
+use super::entry::Entry;
+use super::error::MonitorError;
+use super::event::{Ended, MonitorChange, MonitorEvent};
+use super::event_queue::EventQueue;
+use super::state::{Moment, MonitorState, MonitorStep, ProgramId, Report};
+use crate::random::Random;
+
+pub(super) struct Supervision {
+    reactor: Handle,
+    random: Random,
+    state: WithCell<MonitorState>,
+    programs: WithCell<BTreeMap<ProgramId, Entry>>,
+    next_id: Cell<ProgramId>,
+    /// The timer for the deadline of the state.
+    timer: WithCell<Option<(Duration, DelayedCall)>>,
+    listeners: WithCell<Vec<Weak<EventQueue>>>,
+    waiting: WithCell<Waiting>,
+}
+
+/// What the end of the monitor completes, and what has the shutdown wait for it.
+#[derive(Default)]
+struct Waiting {
+    is_stopping: bool,
+    /// Complete when nothing lives and nothing will start by itself.
+    ends: Vec<Promise<(), MonitorError>>,
+    trigger: Option<Trigger>,
+}
+
+impl Supervision {
+    pub(super) fn new(reactor: &Handle) -> Rc<Self> {
+        let me = Rc::new(Self {
+            reactor: reactor.clone(),
+            random: Random::new(),
+            state: WithCell::new(MonitorState::default()),
+            programs: WithCell::new(BTreeMap::new()),
+            next_id: Cell::new(0),
+            timer: WithCell::new(None),
+            listeners: WithCell::new(Vec::new()),
+            waiting: WithCell::new(Waiting::default()),
+        });
+        let weak = Rc::downgrade(&me);
+        let stop = move |_: &Handle| -> Option<Deferred<(), NoError>> {
+            let me = weak.upgrade()?;
+            me.stop_all();
+            let (promise, stopped) = Deferred::new();
+            me.ended().done(move |_| promise.complete(Ok(())));
+            Some(stopped)
+        };
+        let trigger =
+            reactor.add_system_event_trigger(TriggerPhase::Before, SystemEvent::Shutdown, stop);
+        me.waiting.with(|waiting| waiting.trigger = Some(trigger));
+        me
+    }
+
+    /// Returns a result that comes when nothing lives and nothing will start by itself.
+    pub(super) fn ended(&self) -> Deferred<(), MonitorError> {
+        let (promise, deferred) = Deferred::new();
+        if self.state.with(|state| state.is_over()) {
+            promise.complete(self.result());
+        } else {
+            self.waiting.with(|waiting| waiting.ends.push(promise));
+        }
+        deferred
+    }
+
+    pub(super) fn listen(&self, queue: &Rc<EventQueue>) {
+        if self.is_stopped() {
+            queue.close();
+        } else {
+            self.listeners.with(|listeners| listeners.push(Rc::downgrade(queue)));
+        }
+    }
+
+    /// Stops everything in reverse order.
+    pub(super) fn stop_all(self: &Rc<Self>) {
+        self.waiting.with(|waiting| waiting.is_stopping = true);
+        self.report(|state, _| state.on_stop_all());
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.waiting.with(|waiting| waiting.is_stopping) || self.reactor.is_closed()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopping() && self.state.with(|state| state.is_over())
+    }
+
+    /// Gives a fact to the state, and does what is due then.
+    fn report(self: &Rc<Self>, fact: impl FnOnce(&mut MonitorState, Moment)) {
+        let moment = Moment { now: self.reactor.now(), random: self.random.next_u32() };
+        self.state.with(|state| fact(state, moment));
+        self.go_on();
+    }
+
+    /// Does what is due.
+    fn go_on(self: &Rc<Self>) {
+        while let Some(step) = self.state.with(MonitorState::poll_step) {
+            self.act(step);
+        }
+        self.set_timer();
+    }
+
+    fn act(self: &Rc<Self>, step: MonitorStep) {
+        match step {
+            MonitorStep::Spawn(run) => self.spawn(run),
+            MonitorStep::Terminate(run) | MonitorStep::EndRest(run) => self.terminate(run),
+            MonitorStep::Report(id, report) => self.on_report(id, report),
+            MonitorStep::Forget(id) => {
+                self.emit(id, MonitorChange::Removed);
+                let entry = self.programs.with(|programs| programs.remove(&id));
+                drop(entry);
+            }
+            MonitorStep::Over { .. } => self.on_over(),
+        }
+    }
+
+    fn on_over(&self) {
+        let ends = self.waiting.with(|waiting| std::mem::take(&mut waiting.ends));
+        if self.is_stopping() {
+            self.close_listeners();
+        }
+        for end in ends {
+            end.complete(self.result());
+        }
+    }
+
+    fn close_listeners(&self) {
+        for queue in self.listeners.take() {
+            queue.upgrade().inspect(|queue| queue.close());
+        }
+    }
+
+    /// Returns the result of an end: the first failure, unless it was a stop.
+    fn result(&self) -> Result<(), MonitorError> {
+        let failed = self.state.with(|state| state.failed()).filter(|_| !self.is_stopping());
+        let failed = failed.and_then(|id| {
+            self.programs.with(|programs| {
+                let entry = programs.get(&id)?;
+                let (program, reason) = (entry.name.to_string(), entry.shown.reason.clone());
+                Some(MonitorError::Failed { program, reason, tail: entry.tail.bytes() })
+            })
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn on_report(&self, id: ProgramId, report: Report) {
+        let now = self.reactor.now();
+        let change = self.programs.with(|programs| {
+            let entry = programs.get_mut(&id)?;
+            entry.on_report(report, now);
+            Some(change(entry, report, now))
+        });
+        if let Some(change) = change {
+            self.emit(id, change);
+        }
+    }
+
+    /// Gives an event to everybody who listens.
+    fn emit(&self, id: ProgramId, change: MonitorChange) {
+        let queues: Vec<Rc<EventQueue>> = self.listeners.with(|listeners| {
+            listeners.retain(|queue| queue.strong_count() > 0);
+            listeners.iter().filter_map(Weak::upgrade).collect()
+        });
+        if queues.is_empty() {
+            return;
+        }
+        let is_line = matches!(change, MonitorChange::Line(_));
+        let about = self.programs.with(|programs| {
+            let entry = programs.get(&id)?;
+            let tail = if is_line { Bytes::new() } else { entry.tail.bytes() };
+            Some((entry.name.clone(), tail))
+        });
+        let Some((program, tail)) = about else { return };
+        let event = MonitorEvent { program, change, tail, skipped: 0 };
+        for queue in queues {
+            queue.push(event.clone());
+        }
+    }
+
+    /// Sets or cancels the timer, if the deadline of the state has changed.
+    fn set_timer(self: &Rc<Self>) {
+        let deadline = self.state.with(|state| state.poll_deadline());
+        if deadline == self.timer.with(|timer| timer.as_ref().map(|(at, _)| *at)) {
+            return;
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            timer.cancel();
+        }
+        let Some(at) = deadline else { return };
+        let weak = Rc::downgrade(self);
+        let after = at.saturating_sub(self.reactor.now());
+        let timer = self.reactor.call_at_deadline(after, move |_| {
+            if let Some(me) = weak.upgrade() {
+                drop(me.timer.take());
+                me.report(MonitorState::on_time);
+            }
+        });
+        let none = self.timer.replace(Some((at, timer)));
+        drop(none);
+    }
+}
+
+/// The monitor has ended, or its reactor is gone.
+impl Drop for Supervision {
+    fn drop(&mut self) {
+        self.close_listeners();
+        let Waiting { trigger, ends, .. } = self.waiting.take();
+        drop(ends);
+        if let Some(trigger) = trigger {
+            trigger.remove();
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
+/// Makes the change of an event from a report.
+fn change(entry: &mut Entry, report: Report, now: Duration) -> MonitorChange {
+    let after = now.saturating_sub(entry.run.since);
+    match report {
+        Report::Waiting => MonitorChange::Waiting,
+        Report::Started => {
+            MonitorChange::Started { pid: entry.run.process.as_ref().and_then(|one| one.pid()) }
+        }
+        Report::NotStarted => MonitorChange::NotStarted { reason: entry.shown.reason.clone() },
+        Report::Ready => MonitorChange::Ready { after },
+        Report::StartTimedOut => {
+            entry.shown.reason = format!("not ready after {:.1} s", after.as_secs_f64());
+            MonitorChange::StartTimedOut
+        }
+        Report::Exited => match entry.run.exit.clone() {
+            Some((reason, after)) => {
+                let (how, seconds) = (Ended(&reason), after.as_secs_f64());
+                entry.shown.reason = format!("{how} after {seconds:.1} s");
+                MonitorChange::Exited { reason, after }
+            }
+            None => MonitorChange::Stopping,
+        },
+        Report::Pausing(pause) => MonitorChange::Pausing { pause },
+        Report::Done => MonitorChange::Done,
+        Report::Failed => MonitorChange::Failed { is_storm: false },
+        Report::GaveUp => MonitorChange::Failed { is_storm: true },
+        Report::Stopping => MonitorChange::Stopping,
+        Report::Stopped => MonitorChange::Stopped,
+        Report::Survived => MonitorChange::Survived,
+    }
+}

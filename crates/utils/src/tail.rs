@@ -1,0 +1,62 @@
+//! The last bytes of an output.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Keeps the last bytes of a stream of lines.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    kept: BytesMut,
+    max_bytes: usize,
+}
+
+impl Tail {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { kept: BytesMut::new(), max_bytes }
+    }
+
+    /// Adds a line, and a line feed.
+    pub(crate) fn push_line(&mut self, line: &[u8]) {
+        let from = line.len().saturating_sub(self.max_bytes);
+        self.kept.extend_from_slice(&line[from..]);
+        self.kept.extend_from_slice(b"\n");
+        // Not at every line: an advanced buffer moves its bytes to the front now and then.
+        if let Some(more) = self.kept.len().checked_sub(self.max_bytes.saturating_mul(2)) {
+            self.kept.advance(more + self.max_bytes);
+        }
+    }
+
+    /// Returns the last bytes: whole lines, unless the last line alone is longer.
+    pub(crate) fn bytes(&self) -> Bytes {
+        let from = self.kept.len().saturating_sub(self.max_bytes);
+        let kept = &self.kept[from..];
+        let is_cut = from > 0 && self.kept[from - 1] != b'\n';
+        let line_end = kept.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = if is_cut && line_end < kept.len() { &kept[line_end..] } else { kept };
+        Bytes::copy_from_slice(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_whole_lines_are_kept_in_bounded_memory() {
+        let mut tail = Tail::new(10);
+        assert_eq!(tail.bytes(), "");
+        for n in 0..10_000 {
+            tail.push_line(format!("{n}").as_bytes());
+            assert!(tail.kept.len() < 20);
+        }
+        assert_eq!(tail.bytes(), "9998\n9999\n");
+        tail.push_line(b"abc");
+        assert_eq!(tail.bytes(), "9999\nabc\n");
+    }
+
+    #[test]
+    fn a_line_that_is_longer_is_kept_at_its_end() {
+        let mut tail = Tail::new(4);
+        tail.push_line(b"123456789");
+        assert_eq!(tail.bytes(), "789\n");
+    }
+}
