@@ -1,4 +1,5 @@
 //! Area SC: scopes where a filter refuses what they need.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -191,3 +191,35 @@
 //! [nohup(1)](https://man7.org/linux/man-pages/man1/nohup.1.html),
 //! [execve(2)](https://man7.org/linux/man-pages/man2/execve.2.html),
 //! [setpgid(2)](https://man7.org/linux/man-pages/man2/setpgid.2.html).
+//!
+//! # A tree that cannot be left
+//!
+//! A process that starts a session has left its group, and no signal to the group reaches it. A
+//! [`Scope`](crate::Scope) keeps it:
+//!
+//! ```
+//! use procession::{Reactor, Run, Scope, ScopeMechanism, Signal};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut reactor = Reactor::new()?;
+//! let job = Scope::new("guide-job")?;
+//! let run = Run::new("sh").args(["-c", "setsid sleep 600 >/dev/null 2>&1 & echo built"]);
+//! let outcome = reactor.block_on(run.scope(&job).timeout(Duration::from_secs(60)))?;
+//! assert_eq!(outcome.stdout, "built\n");
+//! if job.mechanism() == ScopeMechanism::Cgroup {
+//!     let ended = job.terminate(Signal::TERM, Duration::from_secs(5))?; // ends the daemon too
+//!     assert!(ended.is_gone());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It is a cgroup if the program may make one below its own: as root, or where systemd has delegated it
+//! (`Delegate=yes`). Else it is the process groups of the children, and
+//! [`mechanism`](crate::Scope::mechanism) says so. Limits need the kernel's controllers too, and are an
+//! error where the system cannot enforce them.
+//!
+//! A scope costs a folder in the hierarchy of cgroups and two descriptors. Each launch of a run or of
+//! another owned child makes a folder, and removes it at the end. The drop of the last clone kills what
+//! is in the scope and waits until it is dead, at most a second.

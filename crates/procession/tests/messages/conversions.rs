@@ -11,7 +11,7 @@ use procession::prelude::*;
 use procession::{
     AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred, Failed,
     ForwardError, ListenError, NoError, NotRunning, OutputError, Pace, ParseSignalError,
-    ProcessTerminated, Producer, ProducerError, ProducerErrorKind, RunAllError, Signal,
+    ProcessTerminated, Producer, ProducerError, ProducerErrorKind, RunAllError, ScopeError, Signal,
     SignalError, SpawnError, TakeError, TimerError, WriteError,
 };
 
@@ -45,6 +45,7 @@ fn every_error_converts_to_an_io_error() {
         converts::<ProducerError>(),
         converts::<ProducerErrorKind>(),
         converts::<RunAllError>(),
+        converts::<ScopeError>(),
         converts::<SignalError>(),
         converts::<SpawnError>(),
         converts::<Stopped>(),
