@@ -10,9 +10,9 @@ use procession::driver::reactor::OpenError;
 use procession::prelude::*;
 use procession::{
     AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred, Failed,
-    ForwardError, ListenError, NoError, NotRunning, OutputError, Pace, ParseSignalError,
-    ProcessTerminated, Producer, ProducerError, ProducerErrorKind, RunAllError, ScopeError, Signal,
-    SignalError, SpawnError, TakeError, TimerError, WriteError,
+    ForwardError, ListenError, MonitorError, NoError, NotRunning, OutputError, Pace,
+    ParseSignalError, ProcessTerminated, Producer, ProducerError, ProducerErrorKind, ReadyError,
+    RunAllError, ScopeError, Signal, SignalError, SpawnError, TakeError, TimerError, WriteError,
 };
 
 use crate::declared;
@@ -36,6 +36,7 @@ fn every_error_converts_to_an_io_error() {
         converts::<ForwardError>(),
         converts::<Gone>(),
         converts::<ListenError>(),
+        converts::<MonitorError>(),
         converts::<NoError>(),
         converts::<NotRunning>(),
         converts::<OpenError>(),
@@ -44,6 +45,7 @@ fn every_error_converts_to_an_io_error() {
         converts::<ProcessTerminated>(),
         converts::<ProducerError>(),
         converts::<ProducerErrorKind>(),
+        converts::<ReadyError>(),
         converts::<RunAllError>(),
         converts::<ScopeError>(),
         converts::<SignalError>(),

@@ -69,7 +69,6 @@ pub enum ReadyError {
         output: Bytes,
     },
     /// The readiness could not be watched, so the program was not started, or was terminated.
-    #[non_exhaustive]
     Watch {
         /// Program and arguments, quoted for a shell.
         command: String,
