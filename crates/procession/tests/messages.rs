@@ -17,6 +17,8 @@ mod helpers;
 mod loops;
 #[path = "messages/network.rs"]
 mod network;
+#[path = "messages/scopes.rs"]
+mod scopes;
 #[path = "messages/spawning.rs"]
 mod spawning;
 
@@ -63,6 +65,7 @@ fn every_error_says_what_failed_on_what_and_why_once() {
     rows.extend(children::rows());
     rows.extend(network::rows());
     rows.extend(helpers::rows());
+    rows.extend(scopes::rows());
     let wrong = rows.iter().filter(|row| row.chain[0] != row.expected);
     let wrong: Vec<String> = wrong
         .map(|Row { of, chain, expected }| format!("{of}:\n  is {}\n  not {expected}", chain[0]))
