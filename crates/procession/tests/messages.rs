@@ -17,6 +17,8 @@ mod helpers;
 mod loops;
 #[path = "messages/network.rs"]
 mod network;
+#[path = "messages/scopes.rs"]
+mod scopes;
 #[path = "messages/services.rs"]
 mod services;
 #[path = "messages/spawning.rs"]
@@ -65,6 +67,7 @@ fn every_error_says_what_failed_on_what_and_why_once() {
     rows.extend(children::rows());
     rows.extend(network::rows());
     rows.extend(helpers::rows());
+    rows.extend(scopes::rows());
     rows.extend(services::rows());
     let wrong = rows.iter().filter(|row| row.chain[0] != row.expected);
     let wrong: Vec<String> = wrong

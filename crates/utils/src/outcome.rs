@@ -125,6 +125,22 @@ impl Outcome {
         self.reason.as_ref().err().and_then(|terminated| terminated.signal())
     }
 
+    /// Returns how the program ended, in words.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let outcome = procession::Run::new("sh").args(["-c", "exit 3"]).output_blocking()?;
+    /// assert_eq!(outcome.reason_text(), "exited with status 3");
+    /// # Ok::<(), procession::OutputError>(())
+    /// ```
+    pub fn reason_text(&self) -> String {
+        match &self.reason {
+            Ok(done) => done.to_string(),
+            Err(terminated) => terminated.to_string(),
+        }
+    }
+
     /// Returns the processor time and the memory that the program used, if they are known.
     pub fn usage(&self) -> Option<&ResourceUsage> {
         match &self.reason {
