@@ -34,7 +34,8 @@ use super::no_cgroup::Cgroup;
 /// The drop of the last clone kills all that is in the scope, waits for that for at most a second, and
 /// removes the folder. A [`Command`](crate::Command) with the scope is a clone too; a child is not. A
 /// signal or an exit that ends the program kills what is in its scopes, after the grace of its
-/// [owned](crate::Command::owned) children; see [`end_owned_groups`](crate::end_owned_groups). Then,
+/// [owned](crate::Command::owned) children; see [`end_owned_groups`](crate::end_owned_groups). Linux
+/// does that since 5.14, which has `cgroup.kill`; before, only the owned groups end. Then,
 /// and when the program is killed, the folder stays. What is in the scope of a program that is killed
 /// lives on, but for its children with a
 /// [parent death signal](crate::Command::parent_death_signal).
