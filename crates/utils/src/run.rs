@@ -266,21 +266,6 @@ impl<F> Run<F> {
     /// assert_eq!(outcome.stdout, "hi\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// With limits, where the system can keep them:
-    ///
-    /// ```no_run
-    /// use procession::{Reactor, Run, Scope};
-    /// use std::time::Duration;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let mut reactor = Reactor::new()?;
-    /// let job = Scope::new("job-17")?.memory_max(512 << 20)?.pids_max(64)?;
-    /// let outcome = reactor.block_on(Run::new("./untrusted").scope(&job).timeout(Duration::from_secs(60)))?;
-    /// println!("{}, peak {} MiB", outcome.reason_text(), job.usage()?.memory_peak >> 20);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn scope(self, scope: &Scope) -> Self {
         self.command(|command| command.scope(scope))
     }

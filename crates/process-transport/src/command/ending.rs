@@ -19,10 +19,20 @@ pub(crate) struct EndOptions {
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors end children"))]
 pub(crate) struct OwnerEnd {
-    /// The time between TERM and KILL.
-    pub(crate) kill_grace: Duration,
+    /// The time between TERM and KILL. In parts, so that the flag takes no room of its own: every
+    /// child has this value.
+    grace_secs: u64,
+    grace_nanos: u32,
     /// Whoever started the child ends it when its loop stops.
     pub(crate) is_by_owner: bool,
+}
+
+#[cfg(feature = "reactor")]
+impl OwnerEnd {
+    /// Returns the time between TERM and KILL.
+    pub(crate) fn kill_grace(self) -> Duration {
+        Duration::new(self.grace_secs, self.grace_nanos)
+    }
 }
 
 impl Default for EndOptions {
@@ -40,7 +50,8 @@ impl EndOptions {
     /// Returns what is done with the child when its owner ends. The grace is as the command said, also
     /// above 2 s.
     pub(crate) fn owner_end(&self) -> OwnerEnd {
-        OwnerEnd { kill_grace: self.kill_grace, is_by_owner: self.by_owner }
+        let (grace_secs, grace_nanos) = (self.kill_grace.as_secs(), self.kill_grace.subsec_nanos());
+        OwnerEnd { grace_secs, grace_nanos, is_by_owner: self.by_owner }
     }
 
     /// Returns the time between TERM and KILL at the end of the program, in milliseconds.

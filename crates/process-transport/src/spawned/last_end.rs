@@ -35,14 +35,14 @@ impl LastEnd {
         child: Spawned,
         now: Duration,
     ) -> Self {
-        let kill_at = now.saturating_add(child.policy.owner_end.kill_grace);
+        let kill_at = now.saturating_add(child.policy.owner_end.kill_grace());
         Self::new(Terminating::new(child, terminator, look, is_kept), kill_at)
     }
 
     /// Ends a child because a signal ends the program: [`kill_grace`](crate::Command::kill_grace)
     /// passes between TERM and KILL.
     pub(crate) fn end(child: Spawned, now: Duration) -> Self {
-        let grace = child.policy.owner_end.kill_grace;
+        let grace = child.policy.owner_end.kill_grace();
         let mut terminator = terminator_of(&child, now);
         terminator.on_terminate(Signal::TERM, grace, now);
         let terminating = Terminating::new(child, terminator, GroupLook::default(), false);

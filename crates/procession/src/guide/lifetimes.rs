@@ -218,7 +218,21 @@
 //! It is a cgroup if the program may make one below its own: as root, or where systemd has delegated it
 //! (`Delegate=yes`). Else it is the process groups of the children, and
 //! [`mechanism`](crate::Scope::mechanism) says so. Limits need the kernel's controllers too, and are an
-//! error where the system cannot enforce them.
+//! error where the system cannot enforce them:
+//!
+//! ```no_run
+//! use procession::{Reactor, Run, Scope};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut reactor = Reactor::new()?;
+//! let job = Scope::new("job-17")?.memory_max(512 << 20)?.pids_max(64)?;
+//! let untrusted = Run::new("./untrusted").scope(&job).timeout(Duration::from_secs(60));
+//! let outcome = reactor.block_on(untrusted)?;
+//! println!("{}, peak {} MiB", outcome.reason_text(), job.usage()?.memory_peak >> 20);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! A scope costs a folder in the hierarchy of cgroups and two descriptors. Each launch of a run or of
 //! another owned child makes a folder, and removes it at the end. The drop of the last clone kills what

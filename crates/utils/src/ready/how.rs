@@ -26,8 +26,9 @@ use crate::OutputLine;
 ///
 /// A port or a socket that somebody accepts on before the program has started would show the wrong
 /// program as ready. Therefore it is tried once before the start, and the start fails with
-/// [`ReadyError::AlreadyReady`]; a monitor tries again later. A file that is already there does not count
-/// until it changes, because a program that crashed leaves its file behind.
+/// [`ReadyError::AlreadyReady`](crate::ReadyError::AlreadyReady); a monitor tries again later. A file
+/// that is already there does not count until it changes, because a program that crashed leaves its file
+/// behind.
 #[derive(Clone)]
 pub struct Ready(pub(super) Way);
 
@@ -117,7 +118,7 @@ impl Ready {
     ///
     /// # Platform
     ///
-    /// Linux. Elsewhere a start fails with [`ReadyError::Watch`].
+    /// Linux. Elsewhere a start fails with [`ReadyError::Watch`](crate::ReadyError::Watch).
     pub fn notify() -> Self {
         Self(Way::Notify)
     }
