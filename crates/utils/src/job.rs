@@ -12,8 +12,9 @@ use bytes::Bytes;
 use procession_core::driver::{Answer, Reply, WithCell};
 use procession_core::{Deferred, Promise, Signal};
 use procession_protocol::{ExitReason, Process};
-use procession_reactor::{DelayedCall, Handle};
+use procession_reactor::Handle;
 
+use crate::deadline_timer::DeadlineTimer;
 use crate::lines::{Lines, OnLine};
 use crate::rules::Rules;
 use crate::run_state::{RunState, RunStep};
@@ -29,7 +30,7 @@ pub(crate) struct Job {
     /// `Some` from the spawn to the end.
     process: WithCell<Option<Process>>,
     /// The timer for the deadline of the state.
-    timer: WithCell<Option<(Duration, DelayedCall)>>,
+    timer: DeadlineTimer,
     /// `Some` while a released program runs.
     end: WithCell<Option<Reply<ExitReason>>>,
 }
@@ -49,7 +50,7 @@ impl Job {
             on_line: WithCell::new(on_line),
             state: WithCell::new(RunState::new(rules, command, reactor.now())),
             process: WithCell::new(None),
-            timer: WithCell::new(None),
+            timer: DeadlineTimer::default(),
             end: WithCell::new(None),
         });
         let weak = Rc::downgrade(&job);
@@ -146,7 +147,8 @@ impl Job {
         if !self.is_running() {
             drop(self.on_line.take());
         }
-        self.set_timer();
+        let deadline = self.state.with(|state| state.poll_deadline());
+        self.timer.set(&self.reactor, deadline, self, Self::on_time);
         while let Some(step) = self.state.with(|state| state.poll_step()) {
             self.act(step);
         }
@@ -199,29 +201,8 @@ impl Job {
         }
     }
 
-    /// Sets or cancels the timer, if the deadline of the state has changed.
-    fn set_timer(self: &Rc<Self>) {
-        let deadline = self.state.with(|state| state.poll_deadline());
-        if deadline == self.timer.with(|timer| timer.as_ref().map(|(at, _)| *at)) {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            timer.cancel();
-        }
-        let Some(at) = deadline else { return };
-        let weak = Rc::downgrade(self);
-        let after = at.saturating_sub(self.reactor.now());
-        let timer = self.reactor.call_at_deadline(after, move |_| {
-            if let Some(job) = weak.upgrade() {
-                job.on_time();
-            }
-        });
-        let none = self.timer.replace(Some((at, timer)));
-        drop(none);
-    }
-
     fn on_time(self: &Rc<Self>) {
-        drop(self.timer.take());
+        self.timer.on_called();
         let process = self.process.with(|process| process.clone());
         let stopped_by = || process.and_then(|process| process.stopped_by());
         self.report(|state, now| state.on_time(now, stopped_by));

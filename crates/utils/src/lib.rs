@@ -84,6 +84,8 @@ mod background;
 #[cfg(feature = "reactor")]
 mod collector;
 #[cfg(feature = "reactor")]
+mod deadline_timer;
+#[cfg(feature = "reactor")]
 mod ended_on_loop;
 #[cfg(feature = "reactor")]
 mod job;

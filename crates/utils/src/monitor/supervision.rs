@@ -15,13 +15,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, NoError, Promise};
-use procession_reactor::{DelayedCall, Handle, Phase as TriggerPhase, SystemEvent, Trigger};
+use procession_reactor::{Handle, Phase as TriggerPhase, SystemEvent, Trigger};
 
 use super::entry::Entry;
 use super::error::MonitorError;
 use super::event::{Ended, MonitorChange, MonitorEvent};
 use super::event_queue::EventQueue;
 use super::state::{Moment, MonitorState, MonitorStep, ProgramId, Report};
+use crate::deadline_timer::DeadlineTimer;
 use crate::random::Random;
 
 pub(super) struct Supervision {
@@ -31,7 +32,7 @@ pub(super) struct Supervision {
     programs: WithCell<BTreeMap<ProgramId, Entry>>,
     next_id: Cell<ProgramId>,
     /// The timer for the deadline of the state.
-    timer: WithCell<Option<(Duration, DelayedCall)>>,
+    timer: DeadlineTimer,
     listeners: WithCell<Vec<Weak<EventQueue>>>,
     waiting: WithCell<Waiting>,
 }
@@ -53,7 +54,7 @@ impl Supervision {
             state: WithCell::new(MonitorState::default()),
             programs: WithCell::new(BTreeMap::new()),
             next_id: Cell::new(0),
-            timer: WithCell::new(None),
+            timer: DeadlineTimer::default(),
             listeners: WithCell::new(Vec::new()),
             waiting: WithCell::new(Waiting::default()),
         });
@@ -116,7 +117,8 @@ impl Supervision {
         while let Some(step) = self.state.with(MonitorState::poll_step) {
             self.act(step);
         }
-        self.set_timer();
+        let deadline = self.state.with(|state| state.poll_deadline());
+        self.timer.set(&self.reactor, deadline, self, Self::on_time);
     }
 
     fn act(self: &Rc<Self>, step: MonitorStep) {
@@ -196,26 +198,9 @@ impl Supervision {
         }
     }
 
-    /// Sets or cancels the timer, if the deadline of the state has changed.
-    fn set_timer(self: &Rc<Self>) {
-        let deadline = self.state.with(|state| state.poll_deadline());
-        if deadline == self.timer.with(|timer| timer.as_ref().map(|(at, _)| *at)) {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            timer.cancel();
-        }
-        let Some(at) = deadline else { return };
-        let weak = Rc::downgrade(self);
-        let after = at.saturating_sub(self.reactor.now());
-        let timer = self.reactor.call_at_deadline(after, move |_| {
-            if let Some(me) = weak.upgrade() {
-                drop(me.timer.take());
-                me.report(MonitorState::on_time);
-            }
-        });
-        let none = self.timer.replace(Some((at, timer)));
-        drop(none);
+    fn on_time(self: &Rc<Self>) {
+        self.timer.on_called();
+        self.report(MonitorState::on_time);
     }
 }
 
@@ -228,9 +213,7 @@ impl Drop for Supervision {
         if let Some(trigger) = trigger {
             trigger.remove();
         }
-        if let Some((_, timer)) = self.timer.take() {
-            timer.cancel();
-        }
+        self.timer.cancel();
     }
 }
 
