@@ -184,10 +184,7 @@ impl RunningMonitor {
     #[must_use = "the stop takes some time"]
     #[doc(alias = "stopService")]
     pub fn shutdown(&self) -> Deferred<(), NoError> {
-        self.supervision().stop_all();
-        let (promise, stopped) = Deferred::new();
-        self.ended().done(move |_| promise.complete(Ok(())));
-        stopped
+        self.supervision().shut_down()
     }
 }
 

@@ -59,13 +59,7 @@ impl Supervision {
             waiting: WithCell::new(Waiting::default()),
         });
         let weak = Rc::downgrade(&me);
-        let stop = move |_: &Handle| -> Option<Deferred<(), NoError>> {
-            let me = weak.upgrade()?;
-            me.stop_all();
-            let (promise, stopped) = Deferred::new();
-            me.ended().done(move |_| promise.complete(Ok(())));
-            Some(stopped)
-        };
+        let stop = move |_: &Handle| Some(weak.upgrade()?.shut_down());
         let trigger =
             reactor.add_system_event_trigger(TriggerPhase::Before, SystemEvent::Shutdown, stop);
         me.waiting.with(|waiting| waiting.trigger = Some(trigger));
@@ -95,6 +89,14 @@ impl Supervision {
     pub(super) fn stop_all(self: &Rc<Self>) {
         self.waiting.with(|waiting| waiting.is_stopping = true);
         self.report(|state, _| state.on_stop_all());
+    }
+
+    /// Stops everything. The result comes when it has ended.
+    pub(super) fn shut_down(self: &Rc<Self>) -> Deferred<(), NoError> {
+        self.stop_all();
+        let (promise, stopped) = Deferred::new();
+        self.ended().done(move |_| promise.complete(Ok(())));
+        stopped
     }
 
     fn is_stopping(&self) -> bool {
