@@ -1,26 +1,22 @@
 //! Random numbers for pauses and for names that nobody should meet by accident.
 
-use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
-/// A sequence of random numbers (splitmix64), seeded by the system. Not for secrets.
-#[derive(Debug)]
-pub(crate) struct Random(Cell<u64>);
+/// Returns a random number, by the keys of a hash table: the system seeds those of the first table of a
+/// thread, and each further table has others. Not for secrets.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
 
-impl Random {
-    pub(crate) fn new() -> Self {
-        Self(Cell::new(RandomState::new().hash_one(0)))
-    }
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-    pub(crate) fn next(&self) -> u64 {
-        let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
-        self.0.set(state);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
+    use super::random;
 
-    pub(crate) fn next_u32(&self) -> u32 {
-        u32::try_from(self.next() >> 32).unwrap_or(u32::MAX)
+    #[test]
+    fn no_number_comes_twice() {
+        let numbers: BTreeSet<u64> = (0..1000).map(|_| random()).collect();
+        assert_eq!(numbers.len(), 1000);
     }
 }

@@ -23,11 +23,10 @@ use super::event::{Ended, MonitorChange, MonitorEvent};
 use super::event_queue::EventQueue;
 use super::state::{Moment, MonitorState, MonitorStep, ProgramId, Report};
 use crate::deadline_timer::DeadlineTimer;
-use crate::random::Random;
+use crate::random::random;
 
 pub(super) struct Supervision {
     reactor: Handle,
-    random: Random,
     state: WithCell<MonitorState>,
     programs: WithCell<BTreeMap<ProgramId, Entry>>,
     next_id: Cell<ProgramId>,
@@ -50,7 +49,6 @@ impl Supervision {
     pub(super) fn new(reactor: &Handle) -> Rc<Self> {
         let me = Rc::new(Self {
             reactor: reactor.clone(),
-            random: Random::new(),
             state: WithCell::new(MonitorState::default()),
             programs: WithCell::new(BTreeMap::new()),
             next_id: Cell::new(0),
@@ -109,7 +107,8 @@ impl Supervision {
 
     /// Gives a fact to the state, and does what is due then.
     fn report(self: &Rc<Self>, fact: impl FnOnce(&mut MonitorState, Moment)) {
-        let moment = Moment { now: self.reactor.now(), random: self.random.next_u32() };
+        let random = u32::try_from(random() >> 32).unwrap_or(u32::MAX);
+        let moment = Moment { now: self.reactor.now(), random };
         self.state.with(|state| fact(state, moment));
         self.go_on();
     }

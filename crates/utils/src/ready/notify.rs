@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::random::Random;
+#[cfg(target_os = "linux")]
+use crate::random::random;
 
 /// A message that a program has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +63,11 @@ pub(super) struct NotifySocket {
 #[cfg(target_os = "linux")]
 impl NotifySocket {
     /// Opens a socket with a name of its own. The name is no file, so nothing is left behind.
-    pub(super) fn open(random: &Random) -> io::Result<Self> {
+    pub(super) fn open() -> io::Result<Self> {
         use std::os::linux::net::SocketAddrExt;
         use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-        let name = format!("procession/{:016x}{:016x}", random.next(), random.next());
+        let name = format!("procession/{:016x}{:016x}", random(), random());
         let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         socket.set_nonblocking(true)?;
         rustix::net::sockopt::set_socket_passcred(&socket, true)?;
@@ -126,7 +127,7 @@ pub(super) struct NotifySocket(std::os::unix::net::UnixDatagram);
 
 #[cfg(not(target_os = "linux"))]
 impl NotifySocket {
-    pub(super) fn open(_: &Random) -> io::Result<Self> {
+    pub(super) fn open() -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not name senders"))
     }
 

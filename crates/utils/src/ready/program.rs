@@ -17,7 +17,6 @@ use super::watch::{News, Watch, WatchGuard};
 use crate::OutputLine;
 use crate::listening::{Listener, Listening, without_input};
 use crate::message::quoted;
-use crate::random::Random;
 use crate::tail::Tail;
 
 /// How much output is kept.
@@ -83,7 +82,7 @@ impl Ready {
         let line = quoted(&command);
         let command = without_input(command).owned(true).session_if_owned();
         let command = command.kill_on_drop(true).kill_grace(GRACE).die_with_thread_by_default();
-        match Watch::prepare(&self, command, &Random::new()) {
+        match Watch::prepare(&self, command) {
             Ok((command, watch)) => Start::begin(reactor, self, line, &command, watch, timeout),
             Err(source) => {
                 Deferred::ready(Err(ReadyError::Watch { command: line, ready: self, source }))

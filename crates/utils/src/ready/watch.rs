@@ -13,7 +13,6 @@ use super::mark::FileMark;
 use super::notify::NotifySocket;
 use super::probe::Probe;
 use crate::OutputLine;
-use crate::random::Random;
 
 /// What a watch has found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +42,7 @@ pub(crate) struct WatchGuard {
 
 impl Watch {
     /// Prepares a watch, and gives the command what it needs for that.
-    pub(crate) fn prepare(
-        ready: &Ready,
-        command: Command,
-        random: &Random,
-    ) -> io::Result<(Command, Self)> {
+    pub(crate) fn prepare(ready: &Ready, command: Command) -> io::Result<(Command, Self)> {
         let mut watch = Self { ready: ready.clone(), probe: None, socket: WithCell::new(None) };
         let command = match &ready.0 {
             Way::Line(_) | Way::LineWhere(_) => command,
@@ -65,7 +60,7 @@ impl Watch {
                 command
             }
             Way::Notify => {
-                let socket = NotifySocket::open(random)?;
+                let socket = NotifySocket::open()?;
                 let command = command.env("NOTIFY_SOCKET", socket.variable());
                 watch.socket = WithCell::new(Some(socket));
                 command

@@ -43,7 +43,7 @@ impl Supervision {
             .die_with_thread_by_default()
             .drain_after_exit(DRAIN);
         let Some(ready) = &policy.ready else { return self.launch(run, &command, None) };
-        let (command, watch) = match Watch::prepare(ready, command, &self.random) {
+        let (command, watch) = match Watch::prepare(ready, command) {
             Ok(prepared) => prepared,
             Err(error) => return self.start_failed(run, cannot_watch(&error)),
         };
