@@ -2,10 +2,14 @@
 //! its exit.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use procession_core::{Deferred, Signal};
 use procession_process_transport::{Command, Fd};
-use procession_protocol::{ChildFd, ExitReason, LineReceiver, Process, ProcessProtocol};
+use procession_protocol::{
+    ChildFd, ExitReason, LineReceiver, Process, ProcessProtocol, SignalError, Termination,
+};
 
 use crate::lines::Lines;
 use crate::{OutputLine, Stream};
@@ -83,4 +87,17 @@ impl<L: Listener> Drop for Listening<L> {
 pub(crate) fn without_input(command: Command) -> Command {
     let is_pipe = command.get_pty().is_none() && command.input_fds().contains(&ChildFd::STDIN);
     if is_pipe { command.stdin(Fd::null()) } else { command }
+}
+
+/// Terminates the group of a program. A forked copy of this program is not its parent, and signals nobody.
+pub(crate) fn terminate(
+    process: &Process,
+    signal: Signal,
+    grace: Duration,
+) -> Deferred<Termination, SignalError> {
+    if process.is_launched_here() {
+        process.terminate(signal, grace)
+    } else {
+        Deferred::ready(Err(SignalError::ReactorGone))
+    }
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use procession_core::Deferred;
 use procession_reactor::Reactor;
-use procession_utils::{Outcome, OutputError, OutputLine, Run, run_all};
+use procession_utils::{Outcome, OutputError, OutputLine, Ready, Run, run_all};
 
 use crate::util::{in_a_copy, isolated_without_leak_check, ms, sh};
 
@@ -71,5 +71,32 @@ fn a_batch_that_a_copy_drops_goes_on() {
         let outcomes = reactor.block_on(running.unwrap()).unwrap();
         assert_eq!(outcomes.len(), 2);
         outcomes.into_iter().for_each(assert_whole);
+    });
+}
+
+/// Case FD-34. Dropping a program that is ready, or the start of one, ends its group.
+#[test]
+fn a_program_that_a_copy_drops_goes_on() {
+    isolated_without_leak_check("a_program_that_a_copy_drops_goes_on", || {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let mut reactor = Reactor::new().unwrap();
+        let script =
+            "echo begun; until [ -e \"$FILE\" ]; do sleep 0.01; done; echo hi; exec sleep 600";
+        let server = || sh(script).env("FILE", &file);
+        let limit = ms(60_000);
+        let mut ready =
+            Some(reactor.block_on(Ready::line("begun").start(server(), limit)).unwrap());
+        let mut starting = Some(Ready::line("hi").start(server(), limit));
+        in_a_copy(|| drop(ready.take()));
+        in_a_copy(|| drop(starting.take()));
+        std::fs::write(&file, "").unwrap();
+        let started = reactor.block_on(starting.unwrap()).unwrap();
+        while !ready.as_ref().unwrap().output().ends_with(b"hi\n") {
+            reactor.turn(Some(ms(10))).expect("a turn");
+        }
+        for program in [ready.unwrap(), started] {
+            assert!(program.process().pid().is_some(), "it lives");
+        }
     });
 }

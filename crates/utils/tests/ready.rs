@@ -5,6 +5,7 @@ mod util;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -298,6 +299,25 @@ fn a_result_that_is_dropped_ends_the_program_at_every_stage() {
             driver.until_no_children(WATCHDOG);
             assert!(util::children().is_empty());
         }
+    });
+}
+
+/// Case RY-14.
+#[test]
+fn a_panic_of_the_closure_ends_the_program() {
+    behaviour("a_panic_of_the_closure_ends_the_program", |driver| {
+        let handle = driver.reactor.handle();
+        let ready = Ready::line_where(|_| panic!("on purpose"));
+        let started = ready.start_on(&handle, sh("echo line; exec sleep 600"), LIMIT);
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                driver.reactor.turn(None).expect("a turn");
+            }
+        }));
+        panic.expect_err("it unwinds out of a turn");
+        driver.until_no_children(WATCHDOG);
+        assert!(util::children().is_empty());
+        drop(started);
     });
 }
 

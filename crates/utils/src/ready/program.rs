@@ -15,7 +15,7 @@ use super::error::ReadyError;
 use super::how::Ready;
 use super::watch::{News, Watch, WatchGuard};
 use crate::OutputLine;
-use crate::listening::{Listener, Listening, without_input};
+use crate::listening::{self, Listener, Listening, without_input};
 use crate::message::quoted;
 use crate::tail::Tail;
 
@@ -112,7 +112,7 @@ impl ReadyProgram {
 
 impl Drop for ReadyProgram {
     fn drop(&mut self) {
-        terminate(&self.process).done(drop);
+        listening::terminate(&self.process, Signal::TERM, GRACE).done(drop);
     }
 }
 
@@ -120,12 +120,6 @@ impl fmt::Debug for ReadyProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadyProgram").field("process", &self.process).finish_non_exhaustive()
     }
-}
-
-fn terminate(
-    process: &Process,
-) -> Deferred<procession_protocol::Termination, procession_protocol::SignalError> {
-    process.terminate(Signal::TERM, GRACE)
 }
 
 /// The start of one program. The protocol, the timer and the watch report facts.
@@ -244,12 +238,13 @@ impl Start {
         let error = error(self, output);
         let Some(process) = progress.process else { return self.promise.complete(Err(error)) };
         let start = Rc::clone(self);
-        terminate(&process).done(move |_| start.promise.complete(Err(error)));
+        listening::terminate(&process, Signal::TERM, GRACE)
+            .done(move |_| start.promise.complete(Err(error)));
     }
 
     fn give_up(&self) {
         if let Some(Progress { process: Some(process), .. }) = self.decide() {
-            terminate(&process).done(drop);
+            listening::terminate(&process, Signal::TERM, GRACE).done(drop);
         }
     }
 
@@ -301,10 +296,10 @@ impl Listener for StartListener {
     }
 
     fn on_dropped(&self) {
-        // The promise is dropped with the last owner: nobody waits for a loop that is gone. A start that
-        // failed drops the protocol too, and then has its own error.
+        // The reactor is gone, or a callback has panicked: the program is ended, and the promise is dropped
+        // with the last owner. A start that failed drops the protocol too, and then has its own error.
         if self.0.progress.with(|progress| progress.process.is_some()) {
-            drop(self.0.decide());
+            self.0.give_up();
         }
     }
 }

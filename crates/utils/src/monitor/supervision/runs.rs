@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use procession_core::driver::Reason;
-use procession_core::{Deferred, Failed, Signal};
+use procession_core::{Failed, Signal};
 use procession_process_transport::{Command, SpawnProcess};
 use procession_protocol::{
     ChildFd, ExitReason, Process, ProcessTerminated, SignalError, UnknownEnd,
@@ -14,7 +14,7 @@ use procession_protocol::{
 
 use super::Supervision;
 use crate::OutputLine;
-use crate::listening::{Listener, Listening, without_input};
+use crate::listening::{self, Listener, Listening, without_input};
 use crate::monitor::entry::Entry;
 use crate::monitor::event::MonitorChange;
 use crate::monitor::state::RunId;
@@ -127,13 +127,7 @@ impl Supervision {
         };
         drop(look);
         let me = Rc::clone(self);
-        let ended = if process.is_launched_here() {
-            process.terminate(signal, grace)
-        } else {
-            // A forked copy of this program is not the parent.
-            Deferred::ready(Err(SignalError::ReactorGone))
-        };
-        ended.done(move |ended| {
+        listening::terminate(&process, signal, grace).done(move |ended| {
             let is_gone = match ended {
                 Ok(termination) => termination.is_gone(),
                 Err(Failed::Error(SignalError::ProcessExitedAlready)) => true,
