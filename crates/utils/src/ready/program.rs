@@ -17,6 +17,7 @@ use super::watch::{News, Watch, WatchGuard};
 use crate::OutputLine;
 use crate::listening::{self, Listener, Listening, without_input};
 use crate::message::quoted;
+use crate::run::prepared::with_safe_ends;
 use crate::tail::Tail;
 
 /// How much output is kept.
@@ -80,8 +81,7 @@ impl Ready {
     ) -> Deferred<ReadyProgram, ReadyError> {
         let command = command.into();
         let line = quoted(&command);
-        let command = without_input(command).owned(true).session_if_owned();
-        let command = command.kill_on_drop(true).kill_grace(GRACE).die_with_thread_by_default();
+        let command = with_safe_ends(without_input(command), true, GRACE);
         match Watch::prepare(&self, command) {
             Ok((command, watch)) => Start::begin(reactor, self, line, &command, watch, timeout),
             Err(source) => {
@@ -176,7 +176,7 @@ impl Start {
             if let Some(start) = weak.upgrade() {
                 start.fail(|start, output| {
                     let after = start.reactor.now().saturating_sub(start.since);
-                    let (command, ready) = (start.line.clone(), start.ready.clone());
+                    let (command, ready) = start.about();
                     ReadyError::TimedOut { command, ready, after, output }
                 });
             }
@@ -189,7 +189,7 @@ impl Start {
                 let look = reactor.spawn_local(async move {
                     if look.await {
                         begun.fail(|start, _| {
-                            let (command, ready) = (start.line.clone(), start.ready.clone());
+                            let (command, ready) = start.about();
                             ReadyError::AlreadyReady { command, ready }
                         });
                     } else {
@@ -220,7 +220,7 @@ impl Start {
         match begun {
             Ok(guard) => self.progress.with(|progress| progress.guard = Some(guard)),
             Err(source) => self.fail(|start, _| {
-                let (command, ready) = (start.line.clone(), start.ready.clone());
+                let (command, ready) = start.about();
                 ReadyError::Watch { command, ready, source }
             }),
         }
@@ -229,6 +229,11 @@ impl Start {
     fn on_ready(self: &Rc<Self>) {
         let Some(Progress { process: Some(process), .. }) = self.decide() else { return };
         self.promise.complete(Ok(ReadyProgram { process, start: Rc::clone(self) }));
+    }
+
+    /// Returns what an error names: the command and the readiness.
+    fn about(&self) -> (String, Ready) {
+        (self.line.clone(), self.ready.clone())
     }
 
     /// Ends what has started; then the result is this error.
@@ -290,7 +295,7 @@ impl Listener for StartListener {
 
     fn on_exited(&self, reason: ExitReason) {
         self.0.fail(|start, output| {
-            let (command, ready) = (start.line.clone(), start.ready.clone());
+            let (command, ready) = start.about();
             ReadyError::Exited { command, ready, reason, output }
         });
     }

@@ -29,9 +29,7 @@ impl Settings {
         let Self { command, stdin, drain_after_exit, max_line_bytes, rules } = self;
         let line = quoted(&command);
         let lines = has_callback.then(|| Lines::new(max_line_bytes));
-        let command = command.owned(!rules.setup.is_foreground).session_if_owned();
-        let command = command.kill_on_drop(true).kill_grace(rules.kill_grace);
-        let mut command = command.die_with_thread_by_default();
+        let mut command = with_safe_ends(command, !rules.setup.is_foreground, rules.kill_grace);
         // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
         // ends.
         command = command.drain_after_exit(drain_after_exit.unwrap_or(Duration::MAX));
@@ -44,4 +42,11 @@ impl Settings {
         }
         Prepared { command, input, rules, line, lines }
     }
+}
+
+/// Makes the child of a command end with its owner, with the loop and with the program. An owned one leads
+/// a session.
+pub(crate) fn with_safe_ends(command: Command, is_owned: bool, grace: Duration) -> Command {
+    let command = command.owned(is_owned).session_if_owned();
+    command.kill_on_drop(true).kill_grace(grace).die_with_thread_by_default()
 }

@@ -19,6 +19,7 @@ use crate::monitor::entry::Entry;
 use crate::monitor::event::MonitorChange;
 use crate::monitor::state::RunId;
 use crate::ready::{News, Watch};
+use crate::run::prepared::with_safe_ends;
 
 /// How long descendants that left the group may hold the outputs of a program that has exited.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -34,14 +35,8 @@ impl Supervision {
         });
         let Some((old, command, policy)) = begun else { return };
         drop(old);
-        let command = without_input(command)
-            .owned(true)
-            .session_if_owned()
-            .kill_on_drop(true)
-            .kill_grace(policy.stop_grace)
-            .ended_by_owner()
-            .die_with_thread_by_default()
-            .drain_after_exit(DRAIN);
+        let command = with_safe_ends(without_input(command), true, policy.stop_grace);
+        let command = command.ended_by_owner().drain_after_exit(DRAIN);
         let Some(ready) = &policy.ready else { return self.launch(run, &command, None) };
         let (command, watch) = match Watch::prepare(ready, command) {
             Ok(prepared) => prepared,
