@@ -89,7 +89,9 @@
 //! [`ReapOrphans`].
 //!
 //! **Connections**: [`NetTransports`] for TCP and Unix streams, [`Protocol`] and [`Transport`];
-//! [`LineReceiver`] cuts the bytes of a child or a connection into lines.
+//!
+//! **Bytes**: [`LineReceiver`] cuts the bytes of a child or a connection into lines, [`FrameReceiver`]
+//! into frames of each [`Framing`]; [`Utf8Chunks`] makes text of them.
 //!
 //! **Terminals**: [`OfTerminal`], [`RawMode`], [`Termios`], [`WindowSize`].
 //!
@@ -113,7 +115,7 @@
 //!
 //! # What this crate does not do
 //!
-//! It is not a shell: it does not split command lines or expand globs. It neither supervises nor sandboxes
+//! It is not a shell: it does not split command lines or expand globs. It does not sandbox
 //! its children. It is developed and tested on Linux; it compiles for macOS, FreeBSD and NetBSD, but
 //! nobody has run it there yet.
 
@@ -157,10 +159,11 @@ pub use procession_process_transport::{
 #[doc(inline)]
 pub use procession_protocol::{
     Address, ChildFd, ConnectionEvent, Event, ExitReason, ExitReasonExt, Factory, FakeConnection,
-    FakeFd, FakeProcess, ForwardError, KeptStderr, Line, LineReceiver, Pace, Process, ProcessDone,
-    ProcessProtocol, ProcessTerminated, Producer, ProducerError, ProducerErrorKind, Protocol,
-    ReadProducer, ResourceUsage, SignalError, SpawnPath, StreamAdapter, Target, Termination,
-    Termios, Transport, UnknownEnd, WindowSize,
+    FakeFd, FakeProcess, ForwardError, FrameError, FrameErrorKind, FrameReceiver, Framing,
+    KeptStderr, Line, LineReceiver, Pace, Process, ProcessDone, ProcessProtocol, ProcessTerminated,
+    Producer, ProducerError, ProducerErrorKind, Protocol, ReadProducer, ResourceUsage, SignalError,
+    SpawnPath, StreamAdapter, Target, Termination, Termios, Transport, UnknownEnd, Utf8Chunks,
+    WindowSize,
 };
 #[cfg(feature = "reactor")]
 #[doc(inline)]

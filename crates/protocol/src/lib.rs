@@ -65,6 +65,7 @@ mod event;
 mod exit_reason_ext;
 mod fake;
 mod forward;
+mod frames;
 mod kept;
 mod lifecycle;
 mod line_receiver;
@@ -88,6 +89,7 @@ mod terminator;
 mod transport;
 mod transport_control;
 mod unknown_end;
+mod utf8_chunks;
 
 pub use address::Address;
 pub use child_fd::ChildFd;
@@ -97,6 +99,7 @@ pub use event::Event;
 pub use exit_reason_ext::ExitReasonExt;
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::ForwardError;
+pub use frames::{FrameError, FrameErrorKind, FrameReceiver, Framing};
 pub use line_receiver::{Line, LineReceiver};
 pub use net::{Factory, Protocol};
 pub use process_protocol::ProcessProtocol;
@@ -111,6 +114,7 @@ pub use terminal::{Termios, WindowSize};
 pub use termination::{SignalError, Termination};
 pub use transport_control::{Producer, Transport};
 pub use unknown_end::UnknownEnd;
+pub use utf8_chunks::Utf8Chunks;
 
 pub mod driver {
     //! For authors of transports: what [`Process`](crate::Process) and [`Transport`](crate::Transport)

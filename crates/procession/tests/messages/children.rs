@@ -11,6 +11,7 @@ use procession::{
     Child, ChildFd, Command, FakeProcess, Fd, Process, ProcessProtocol, ProcessTerminated, Reactor,
     Signal, SignalError, SpawnProcess, TakeError, WriteError,
 };
+use procession::{FrameError, FrameReceiver, Framing};
 use procession::{Pace, Producer, Target, Transport, UnknownEnd};
 
 use crate::{Row, row};
@@ -36,6 +37,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(taken());
     rows.extend(ends());
     rows.extend(dialogues(&mut reactor));
+    rows.extend(frames());
     let child = reactor.spawn_process(Quiet, cat()).expect("it starts");
     let mut dialogue = reactor.spawn_child(cat()).expect("it starts");
     let spawned = cat().spawn().expect("it starts");
@@ -260,4 +262,34 @@ fn a_conversion_to_an_io_error_keeps_kind_and_number() {
     let failed: Failed<WriteError> = Failed::Error(WriteError::Closed);
     assert_eq!(io::Error::from(failed).kind(), io::ErrorKind::BrokenPipe);
     assert!(Error::source(&kept).is_none());
+}
+
+fn frames() -> Vec<Row> {
+    let read = |framing, stream: &'static str| {
+        let mut frames = FrameReceiver::new(framing).max_length(9);
+        frames.on_data(stream.into());
+        frames.on_end();
+        frames.poll().expect("an error").expect_err("it fails")
+    };
+    let long = Framing::U8.frame([0; 256]).expect_err("it is too long");
+    let expected: [(FrameError, &str); 4] = [
+        (
+            read(Framing::Netstring, "10:"),
+            "cannot read netstrings: a frame has 10 bytes, and at most 9 are allowed",
+        ),
+        (
+            read(Framing::ContentLength, "Length: 1\r\n\r\n"),
+            "cannot read frames with a Content-Length header: a frame has a malformed head or end",
+        ),
+        (
+            read(Framing::U16Be, "\0"),
+            "cannot read frames with a length of two bytes: the stream ended inside a frame",
+        ),
+        (
+            long,
+            "cannot write frames with a length of one byte: a frame has 256 bytes, and at most 255 are \
+             allowed",
+        ),
+    ];
+    expected.iter().map(|(error, text)| row("FrameError", error, *text)).collect()
 }

@@ -10,7 +10,7 @@ use procession::driver::reactor::OpenError;
 use procession::prelude::*;
 use procession::{
     AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred, Failed,
-    ForwardError, ListenError, MonitorError, NoError, NotRunning, OutputError, Pace,
+    ForwardError, FrameError, ListenError, MonitorError, NoError, NotRunning, OutputError, Pace,
     ParseSignalError, ProcessTerminated, Producer, ProducerError, ProducerErrorKind, ReadyError,
     RunAllError, ScopeError, Signal, SignalError, SpawnError, TakeError, TimerError, WriteError,
 };
@@ -34,6 +34,7 @@ fn every_error_converts_to_an_io_error() {
         converts::<ConnectError>(),
         converts::<Failed<NoError>>(),
         converts::<ForwardError>(),
+        converts::<FrameError>(),
         converts::<Gone>(),
         converts::<ListenError>(),
         converts::<MonitorError>(),
