@@ -78,6 +78,7 @@ pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]
 pub use fake_children::FakeChildren;
+pub use launch::which;
 #[cfg(feature = "reactor")]
 pub use pipeline::{Pipeline, RunningPipeline};
 pub use program_end::{end_children_with_program, end_owned_groups};

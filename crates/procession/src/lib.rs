@@ -72,7 +72,7 @@
 //! [`get_process_output`] and its relatives. [`Keep`] says which part of an output is kept, [`Stdin`]
 //! what the program reads.
 //!
-//! **Commands**: [`Command`], its descriptors ([`Fd`]) and its terminal ([`Pty`]).
+//! **Commands**: [`Command`], its descriptors ([`Fd`]) and its terminal ([`Pty`]); [`which`].
 //!
 //! **Children without a loop**: [`Command::spawn`] returns a [`Spawned`], whose verbs block.
 //!
@@ -154,7 +154,7 @@ pub use procession_process_transport::{
 pub use procession_process_transport::{
     Command, Fd, FileMode, OfTerminal, Output, Pty, RawMode, Resource, Rlimit, Scope, ScopeError,
     ScopeMechanism, ScopeTermination, ScopeUsage, SpawnError, Spawned, Step, TakeError,
-    end_children_with_program, end_owned_groups, reserve_spawn_fds,
+    end_children_with_program, end_owned_groups, reserve_spawn_fds, which,
 };
 #[doc(inline)]
 pub use procession_protocol::{
@@ -190,7 +190,7 @@ pub use procession_utils::{
 #[cfg(all(feature = "run", feature = "reactor"))]
 #[doc(inline)]
 pub use procession_utils::{
-    Progress, RunAll, RunAllError, get_process_output, get_process_output_and_value,
+    Progress, RunAll, RunAllError, RunLines, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
 

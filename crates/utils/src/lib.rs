@@ -129,6 +129,8 @@ pub use outcome::{Outcome, Partial};
 pub use ready::{Ready, ReadyError, ReadyProgram};
 pub use run::Run;
 #[cfg(feature = "reactor")]
+pub use run::RunLines;
+#[cfg(feature = "reactor")]
 pub use run_all::{Progress, RunAll, RunAllError, run_all};
 pub use stdin::Stdin;
 

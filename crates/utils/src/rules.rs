@@ -11,8 +11,32 @@ pub(crate) enum FailOn {
     Nothing,
     /// An end without an exit status.
     NoStatus,
-    /// Any end but exit status 0.
-    NoSuccess,
+    /// Any end but one of these exit statuses.
+    NoneOf(ExitCodes),
+}
+
+/// A set of exit statuses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ExitCodes([u128; 2]);
+
+impl ExitCodes {
+    pub(crate) fn contains(self, code: i32) -> bool {
+        u8::try_from(code).is_ok_and(|code| self.0[usize::from(code / 128)] & bit(code) != 0)
+    }
+}
+
+impl FromIterator<u8> for ExitCodes {
+    fn from_iter<I: IntoIterator<Item = u8>>(codes: I) -> Self {
+        let mut set = Self::default();
+        for code in codes {
+            set.0[usize::from(code / 128)] |= bit(code);
+        }
+        set
+    }
+}
+
+fn bit(code: u8) -> u128 {
+    1 << (code % 128)
 }
 
 /// What counts as a failure, and how a failure ends the child.

@@ -1,10 +1,16 @@
 //! [`Run`]: a program that runs to its end, and all options of such a run.
 
 mod blocking;
+#[cfg(feature = "reactor")]
+mod line_stream;
 pub(crate) mod prepared;
+mod retry;
+mod settings;
 #[cfg(feature = "reactor")]
 mod start;
 
+#[cfg(feature = "reactor")]
+pub use line_stream::RunLines;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
@@ -13,16 +19,10 @@ use std::time::Duration;
 use procession_core::Failed;
 use procession_process_transport::{Command, Scope};
 
-use crate::rules::{FailOn, Rules};
-use crate::run_setup::RunSetup;
+use self::retry::Retry;
+use self::settings::Settings;
+use crate::rules::{ExitCodes, FailOn};
 use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
-
-/// The default time between TERM and KILL when a group is terminated.
-const KILL_GRACE: Duration = Duration::from_secs(2);
-/// The default time for which descendants may hold the outputs after the program's exit.
-const DRAIN_AFTER_EXIT: Duration = Duration::from_millis(500);
-/// The default length at which a line is cut.
-const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Runs a program to its end and gives its [`Outcome`].
 ///
@@ -86,15 +86,6 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 pub struct Run<F = fn(OutputLine)> {
     settings: Settings,
     on_line: Option<F>,
-}
-
-/// Everything but the line callback.
-struct Settings {
-    command: Command,
-    stdin: Stdin,
-    drain_after_exit: Option<Duration>,
-    max_line_bytes: usize,
-    rules: Rules,
 }
 
 /// A program may build a run in one thread and start it in another.
@@ -196,8 +187,64 @@ impl<F> Run<F> {
 
     /// Makes any end but exit status 0 an error: [`OutputError::Failed`] or
     /// [`OutputError::Signalled`].
-    pub fn check(mut self) -> Self {
-        self.settings.rules.fail_on = FailOn::NoSuccess;
+    pub fn check(self) -> Self {
+        self.ok_codes([0])
+    }
+
+    /// Makes any end but one of these exit statuses an error, as [`check`](Self::check) does for 0:
+    /// [`OutputError::Failed`] or [`OutputError::Signalled`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::Run;
+    ///
+    /// // grep exits with 1 if no line matches, and with 2 if it fails.
+    /// let grep = Run::new("grep").arg("x").stdin("a\n").ok_codes([0, 1]);
+    /// assert_eq!(grep.output_blocking()?.exit_code(), Some(1));
+    /// # Ok::<(), procession::OutputError>(())
+    /// ```
+    #[doc(alias = "unchecked")]
+    pub fn ok_codes(mut self, codes: impl IntoIterator<Item = u8>) -> Self {
+        self.settings.rules.fail_on = FailOn::NoneOf(codes.into_iter().collect::<ExitCodes>());
+        self
+    }
+
+    /// Starts the program again when it fails, at most `attempts` times in all. The default is 1.
+    ///
+    /// `backoff` is the pause before the second attempt, and each further pause is twice as long. The
+    /// result is the first outcome, or the error of the last attempt.
+    ///
+    /// A failure is a start that fails, a [timeout](Self::timeout), and an end that is an error by
+    /// [`check`](Self::check), [`ok_codes`](Self::ok_codes) or [`check_signal`](Self::check_signal). Other
+    /// errors are not retried. The timeout counts for each attempt, and the callback for lines gets the
+    /// lines of each. Dropping or cancelling the result ends the attempts. A pause takes the place of a
+    /// running program in [`run_all`](crate::run_all()). Bytes are written again in each attempt; a file that
+    /// the program reads directly goes on where the attempt before has stopped.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is started, and the run fails with [`OutputError::Spawn`], if `attempts` is 0, or if it is
+    /// greater than 1 and the input comes from [`Stdin::reader`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::Run;
+    /// use std::time::Duration;
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("procession-retry-{}", std::process::id()));
+    /// # std::fs::create_dir(&directory)?;
+    /// // It fails once.
+    /// let script = "test -e seen || { touch seen; exit 1; }; echo ok";
+    /// let run = Run::new("sh").args(["-c", script]).current_dir(&directory);
+    /// let outcome = run.check().retry(3, Duration::from_millis(1)).output_blocking()?;
+    /// assert_eq!(outcome.stdout, "ok\n");
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retry(mut self, attempts: u32, backoff: Duration) -> Self {
+        self.settings.retry = Retry { attempts, pause: backoff };
         self
     }
 
@@ -291,9 +338,7 @@ impl<F> Run<F> {
     /// outputs are kept as well; [`Keep::nothing`] turns that off.
     ///
     /// A limit of the output or of the time that ends the run also ends the lines, in the middle of
-    /// a read.
-    ///
-    /// The result can be sent to another thread if `call` can. [`boxed`](Self::boxed) gives runs with
+    /// a read. The result can be sent to another thread if `call` can. [`boxed`](Self::boxed) gives runs with
     /// different callbacks one type.
     ///
     /// # Examples
@@ -311,8 +356,8 @@ impl<F> Run<F> {
         Run { settings: self.settings, on_line: Some(call) }
     }
 
-    /// Sets the longest line for [`for_each_line`](Self::for_each_line), in bytes. A longer line is
-    /// cut at a character, and only its beginning is reported. The default is 64 KiB.
+    /// Sets the longest line, in bytes. A longer line is cut at a character, and only its beginning is
+    /// reported. The default is 64 KiB.
     pub fn max_line_bytes(mut self, max_bytes: usize) -> Self {
         self.settings.max_line_bytes = max_bytes;
         self
@@ -324,22 +369,7 @@ impl<F> Run<F> {
 /// `kill_on_drop`, `kill_grace` and `drain_after_exit`.
 impl From<Command> for Run {
     fn from(command: Command) -> Self {
-        let settings = Settings {
-            command,
-            stdin: Stdin::nothing(),
-            drain_after_exit: Some(DRAIN_AFTER_EXIT),
-            max_line_bytes: MAX_LINE_BYTES,
-            rules: Rules {
-                fail_on: FailOn::Nothing,
-                fails_on_stderr: false,
-                stops_at_limit: false,
-                setup: RunSetup::default(),
-                timeout: None,
-                kill_grace: KILL_GRACE,
-                keep: Keep::default(),
-            },
-        };
-        Self { settings, on_line: None }
+        Self { settings: Settings::new(command), on_line: None }
     }
 }
 

@@ -225,7 +225,7 @@ impl RunState {
         let fails = match self.rules.fail_on {
             FailOn::Nothing => false,
             FailOn::NoStatus => outcome.exit_code().is_none(),
-            FailOn::NoSuccess => !outcome.is_success(),
+            FailOn::NoneOf(codes) => !outcome.exit_code().is_some_and(|code| codes.contains(code)),
         };
         if !fails {
             return Ok(outcome);

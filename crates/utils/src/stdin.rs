@@ -100,6 +100,17 @@ impl Stdin {
         Self(Source::Reader(Box::new(reader)))
     }
 
+    /// Returns the same input once more; `None` for a reader.
+    pub(crate) fn try_clone(&self) -> Option<Self> {
+        Some(Self(match &self.0 {
+            Source::Nothing => Source::Nothing,
+            Source::Bytes(data) => Source::Bytes(data.clone()),
+            Source::Fd(fd) => Source::Fd(fd.clone()),
+            Source::Reader(_) => return None,
+            Source::Command => Source::Command,
+        }))
+    }
+
     /// Keeps descriptor 0 as the [`Command`](procession_process_transport::Command) of the
     /// [`Run`](crate::Run) sets it. A pipe to the program is closed at once.
     ///

@@ -26,10 +26,19 @@ const MOST_INTERPRETERS: usize = 5;
 
 /// Returns the text between the program and the reason; empty if there is nothing to add.
 pub(super) fn explain(prepared: &Prepared, errno: i32) -> String {
-    let at = Files { cwd: prepared.cwd.as_deref() };
     let candidates = prepared.request.candidates.iter();
-    let mut paths = candidates.map(|path| PathBuf::from(OsStr::from_bytes(path)));
-    let explained = paths.find_map(|path| at.about(path, errno));
+    let paths = candidates.map(|path| PathBuf::from(OsStr::from_bytes(path)));
+    explain_paths(paths, prepared.cwd.as_deref(), errno)
+}
+
+/// Returns the same for the files that were tried, as they are found from this directory.
+pub(super) fn explain_paths(
+    paths: impl IntoIterator<Item = PathBuf>,
+    cwd: Option<&Path>,
+    errno: i32,
+) -> String {
+    let at = Files { cwd };
+    let explained = paths.into_iter().find_map(|path| at.about(path, errno));
     explained.map(|what| format!(": {what}")).unwrap_or_default()
 }
 

@@ -9,6 +9,7 @@ mod later;
 mod prepare;
 mod route;
 mod terminal;
+mod which;
 
 pub(crate) use ends::ParentEnd;
 #[cfg(all(feature = "reactor", target_os = "linux"))]
@@ -16,3 +17,4 @@ pub(crate) use later::{LaterLaunch, NotGiven, NotLaunched};
 pub(crate) use prepare::{Policy, prepare};
 pub(crate) use route::{Launched, launch};
 pub(crate) use terminal::{Terminal, kernel_size, take_in};
+pub use which::which;

@@ -82,6 +82,7 @@ pub(super) fn prepare_for(
 ) -> Result<Prepared, SpawnError> {
     let map = command.fd_entries();
     validate(command, &map)?;
+    let candidates = candidates(command)?;
     let identity = &command.identity;
     validate_platform(identity)?;
     let controlling_terminal = command.pty.as_ref().is_some_and(|pty| pty.controlling);
@@ -96,7 +97,7 @@ pub(super) fn prepare_for(
     let entry = entry(command, group);
     let as_any_child = Entry { leads_group: group.is_led(), grace_ms: command.ending.grace_ms() };
     let request = Request {
-        candidates: candidates(command)?,
+        candidates,
         searched: !command.program.as_bytes().contains(&b'/'),
         argv: argv(command)?,
         envp: envp(command)?,
@@ -155,9 +156,6 @@ fn entry(command: &Command, group: Group) -> Option<Entry> {
 }
 
 fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
-    if command.program.is_empty() {
-        return Err(SpawnError::invalid("program", "it is empty"));
-    }
     for key in command.env.changes.keys() {
         if key.is_empty() {
             return Err(SpawnError::invalid("env", "the name of a variable is empty"));
@@ -321,7 +319,10 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 const NAME_MAX: usize = 255;
 
 /// Returns the paths to try: a name with a slash itself, any other in each directory of `PATH`.
-fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
+pub(super) fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
+    if command.program.is_empty() {
+        return Err(SpawnError::invalid("program", "it is empty"));
+    }
     let name = command.program.as_bytes();
     let mut strings = CStrings::default();
     if name.contains(&b'/') {

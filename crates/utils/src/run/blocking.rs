@@ -1,6 +1,10 @@
 //! Runs a [`Run`] in the thread that calls.
 
+use std::thread;
+use std::time::Duration;
+
 use super::Run;
+use super::retry::is_worth_another;
 use crate::{Outcome, OutputError, OutputLine, blocking};
 
 impl<F: FnMut(OutputLine)> Run<F> {
@@ -51,8 +55,25 @@ impl<F: FnMut(OutputLine)> Run<F> {
     #[doc(alias = "wait_with_output")]
     #[doc(alias = "block_on")]
     pub fn output_blocking(self) -> Result<Outcome, OutputError> {
-        let Self { settings, mut on_line } = self;
-        let prepared = settings.prepare(on_line.is_some());
-        blocking::run(prepared, on_line.as_mut().map(|call| call as &mut dyn FnMut(OutputLine)))
+        let Self { mut settings, mut on_line } = self;
+        loop {
+            let later = settings.later()?;
+            let prepared = settings.prepare(on_line.is_some());
+            let on_line = on_line.as_mut().map(|call| call as &mut dyn FnMut(OutputLine));
+            match (blocking::run(prepared, on_line), later) {
+                (Err(error), Some(later)) if is_worth_another(&error) => {
+                    drop(error);
+                    pause(later.pause);
+                    settings = later.settings;
+                }
+                (result, _) => return result,
+            }
+        }
     }
+}
+
+/// Waits without a loop.
+#[expect(clippy::disallowed_methods, reason = "a blocking run has no loop")]
+fn pause(time: Duration) {
+    thread::sleep(time);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use procession_process_transport::Command;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::lines::Lines;
 use crate::message::quoted;
 use crate::rules::Rules;
@@ -26,7 +26,7 @@ impl Settings {
     /// The thread that prepares must be the one that starts the program, and stay until it has
     /// ended the program.
     pub(super) fn prepare(self, has_callback: bool) -> Prepared {
-        let Self { command, stdin, drain_after_exit, max_line_bytes, rules } = self;
+        let Self { command, stdin, drain_after_exit, max_line_bytes, rules, retry: _ } = self;
         let line = quoted(&command);
         let lines = has_callback.then(|| Lines::new(max_line_bytes));
         let mut command = with_safe_ends(command, !rules.setup.is_foreground, rules.kill_grace);

@@ -1,13 +1,19 @@
 //! Starts a [`Run`] on a loop.
 
 use std::future::IntoFuture;
+use std::rc::Rc;
 
+use procession_core::driver::WithCell;
 use procession_core::{Deferred, Failed};
 use procession_process_transport::{Command, SpawnProcess};
+use procession_protocol::Process;
 use procession_reactor::Handle;
 
 use super::Run;
+use super::line_stream::{RunLines, SharedLines};
 use super::prepared::Prepared;
+use super::retry::is_worth_another;
+use super::settings::Later;
 use crate::collector::Collector;
 use crate::job::Job;
 use crate::lines::OnLine;
@@ -43,16 +49,147 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
     /// Starts the program on this reactor.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
-        let (collector, command, deferred) = self.collect_on(reactor);
-        match reactor.spawn_process(collector, command) {
-            Ok(_process) => deferred,
-            Err(error) => Deferred::ready(Err(error.into())),
-        }
+        self.start_and_show(reactor, |_| ())
+    }
+
+    /// Does the same, and calls `show` with the process of each attempt.
+    pub(super) fn start_and_show(
+        self,
+        reactor: &Handle,
+        show: impl Fn(&Process) + 'static,
+    ) -> Deferred<Outcome, OutputError> {
+        let again = repeating(reactor, show);
+        self.boxed().attempt(reactor, Box::new(|run| again(run)), &again)
     }
 
     /// Does the same, but the launch threads launch the program, so that this thread goes on. Calls
     /// `on_launched` when that is over, however it ends.
     pub(crate) fn start_off_loop(
+        self,
+        reactor: &Handle,
+        on_launched: impl FnOnce() + 'static,
+    ) -> Deferred<Outcome, OutputError> {
+        let again = repeating(reactor, |_| ());
+        self.boxed().attempt(
+            reactor,
+            Box::new(|run| run.start_once_off_loop(reactor, on_launched)),
+            &again,
+        )
+    }
+    /// Returns the run with its callback in a box: runs with different callbacks, and without any,
+    /// then have one type, as [`run_all`](crate::run_all()) needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Reactor, Run, run_all};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let seq = Run::new("seq").arg("3").for_each_line(|line| assert_eq!(line.len(), 1));
+    /// let both = [seq.boxed(), Run::new("true").boxed()];
+    /// reactor.block_on(run_all(both, 2).all_or_first_error()).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn boxed(self) -> Run<Box<dyn FnMut(OutputLine)>> {
+        let on_line = self.on_line.map(|call| Box::new(call) as OnLine);
+        Run { settings: self.settings, on_line }
+    }
+}
+
+impl Run {
+    /// Starts the program on the reactor of this thread and returns its lines as a stream. The lines are
+    /// those of [`for_each_line`](Self::for_each_line).
+    ///
+    /// If the lines are not taken, the outputs are paused when [`RunLines::HIGH_BYTES`] of them wait, and
+    /// the program stands still when its pipes are full. So the lines need no limit in memory; the outputs
+    /// are kept beside them as [`keep`](Self::keep) says.
+    ///
+    /// # Panics
+    ///
+    /// If the thread has no reactor ([`Handle::current`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Keep, Reactor, Run};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.block_on(async {
+    ///     let mut lines = Run::new("seq").arg("2").keep(Keep::nothing()).check().lines();
+    ///     while let Some(line) = lines.next().await {
+    ///         println!("{}: {}", line.stream, String::from_utf8_lossy(&line));
+    ///     }
+    ///     lines.outcome().await
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    #[doc(alias = "reader")]
+    pub fn lines(self) -> RunLines {
+        let lines = Rc::<SharedLines>::default();
+        let reactor = Handle::current();
+        let (taken, started) = (Rc::clone(&lines), Rc::clone(&lines));
+        let run = self.for_each_line(move |line| taken.push(line));
+        let run = run.start_and_show(&reactor, move |process| started.on_started(process));
+        RunLines::new(lines, run)
+    }
+}
+
+/// Starts a further attempt.
+type Again = Rc<dyn Fn(Run<OnLine>) -> Deferred<Outcome, OutputError>>;
+
+fn repeating(reactor: &Handle, show: impl Fn(&Process) + 'static) -> Again {
+    let reactor = reactor.clone();
+    Rc::new(move |run| run.start_once_on(&reactor, &show))
+}
+
+impl Run<OnLine> {
+    /// Starts the program by `start`, and by `again` after each failure that allows it.
+    fn attempt(
+        mut self,
+        reactor: &Handle,
+        // A box: a further attempt has the same type of closure in its own.
+        start: Box<dyn FnOnce(Self) -> Deferred<Outcome, OutputError> + '_>,
+        again: &Again,
+    ) -> Deferred<Outcome, OutputError> {
+        let later = match self.settings.later() {
+            Ok(Some(later)) => later,
+            Ok(None) => return start(self),
+            Err(error) => return Deferred::ready(Err(error)),
+        };
+        let on_line = self.on_line.take().map(SharedOnLine::new);
+        self.on_line = on_line.as_ref().map(SharedOnLine::call);
+        let (reactor, again) = (reactor.clone(), Rc::clone(again));
+        start(self).or_else(move |error| {
+            if !is_worth_another(&error) {
+                return Deferred::ready(Err(error));
+            }
+            let (Later { settings, pause }, handle) = (later, reactor.clone());
+            let paused = reactor.defer(async move {
+                handle.sleep(pause).await;
+                Ok(())
+            });
+            let run = Self { settings, on_line: on_line.as_ref().map(SharedOnLine::call) };
+            paused.and_then(move |()| run.attempt(&reactor, Box::new(|run| again(run)), &again))
+        })
+    }
+
+    fn start_once_on(
+        self,
+        reactor: &Handle,
+        show: &impl Fn(&Process),
+    ) -> Deferred<Outcome, OutputError> {
+        let (collector, command, deferred) = self.collect_on(reactor);
+        match reactor.spawn_process(collector, command) {
+            Ok(process) => {
+                show(&process);
+                deferred
+            }
+            Err(error) => Deferred::ready(Err(error.into())),
+        }
+    }
+
+    fn start_once_off_loop(
         self,
         reactor: &Handle,
         on_launched: impl FnOnce() + 'static,
@@ -78,32 +215,13 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
 
     /// Returns the protocol of the run, its command and its result.
     fn collect_on(self, reactor: &Handle) -> (Collector, Command, Deferred<Outcome, OutputError>) {
-        let Run { settings, on_line } = self.boxed();
+        let Self { settings, on_line } = self;
         // The launching thread is the reactor's, or lives as long as the process. The reactor ends its
         // children when it is dropped.
         let prepared = settings.prepare(on_line.is_some());
         let Prepared { command, input, rules, line, lines } = prepared;
         let (job, deferred) = Job::new(reactor, rules, line, on_line);
         (Collector::new(job, input, &command, lines), command, deferred)
-    }
-
-    /// Returns the run with its callback in a box: runs with different callbacks, and without any,
-    /// then have one type, as [`run_all`](crate::run_all()) needs.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use procession::{Reactor, Run, run_all};
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let seq = Run::new("seq").arg("3").for_each_line(|line| assert_eq!(line.len(), 1));
-    /// let both = [seq.boxed(), Run::new("true").boxed()];
-    /// reactor.block_on(run_all(both, 2).all_or_first_error()).unwrap();
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn boxed(self) -> Run<Box<dyn FnMut(OutputLine)>> {
-        let on_line = self.on_line.map(|call| Box::new(call) as OnLine);
-        Run { settings: self.settings, on_line }
     }
 }
 
@@ -126,5 +244,25 @@ impl<F: FnMut(OutputLine) + 'static> IntoFuture for Run<F> {
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
         self.start()
+    }
+}
+
+/// A callback for lines that the attempts of a run have one after the other.
+struct SharedOnLine(Rc<WithCell<Option<OnLine>>>);
+
+impl SharedOnLine {
+    fn new(call: OnLine) -> Self {
+        Self(Rc::new(WithCell::new(Some(call))))
+    }
+
+    /// Returns a callback that calls this one.
+    fn call(&self) -> OnLine {
+        let shared = Rc::clone(&self.0);
+        Box::new(move |line| {
+            if let Some(mut call) = shared.take() {
+                call(line);
+                drop(shared.replace(Some(call)));
+            }
+        })
     }
 }
