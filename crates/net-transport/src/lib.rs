@@ -130,6 +130,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod connect;
 mod destination;
 mod error;

@@ -44,7 +44,7 @@ pub struct Listener(Rc<ListeningPort>);
 
 impl Listener {
     /// Listens on a bound, nonblocking socket.
-    fn start(
+    pub(crate) fn start(
         reactor: &Handle,
         fd: OwnedFd,
         path: Option<BoundPath>,

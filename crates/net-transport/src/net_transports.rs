@@ -1,18 +1,22 @@
 //! The methods that this crate adds to a reactor's handle.
+//!
+//! Length: one trait, and most lines are the documentation of its methods.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 
 use procession_core::Deferred;
 use procession_protocol::{Factory, Protocol, Transport};
 use procession_reactor::Handle;
 use sealed::Sealed;
 
-use crate::connect;
 use crate::destination::Destination;
 use crate::error::{ConnectError, ListenError};
 use crate::listener::{self, Listener};
-use crate::stdio;
+use crate::stream::Stream;
+use crate::{adopt, connect, stdio};
 
 /// Connections, as methods of [`Handle`] and so of `Reactor`.
 ///
@@ -21,7 +25,7 @@ use crate::stdio;
 /// These rules hold for all of them:
 ///
 /// - Only the loop calls a protocol. The exception is the `connection_made` of
-///   [`stdio`](Self::stdio).
+///   [`stdio`](Self::stdio) and of its relatives.
 /// - If a protocol panics, its connection is closed, the protocol is dropped, and the panic unwinds
 ///   out of the loop. Other connections continue when the loop does.
 /// - Everything that the peer has sent is delivered before the loss of its connection. Nothing is
@@ -162,6 +166,86 @@ pub trait NetTransports: Sealed {
         factory: impl Factory + 'static,
     ) -> Result<Listener, ListenError>;
 
+    /// Listens on a socket that somebody else has bound, and asks `factory` for a protocol for each
+    /// connection: one that the service manager passed, or one that a program has bound before it gave up
+    /// its rights.
+    ///
+    /// The socket is TCP or Unix. It may listen already. It becomes nonblocking, also for the other processes
+    /// that have it. The path of a Unix socket stays when the listener stops.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`], which names the descriptor's number, if it is no stream socket, or a connected one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{NetTransports, Protocol, Reactor};
+    ///
+    /// struct Silent;
+    /// impl Protocol for Silent {}
+    ///
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = socket.local_addr()?.port();
+    /// let reactor = Reactor::new()?;
+    /// let listener = reactor.adopt_listener(socket, || Silent)?;
+    /// assert_eq!(listener.port(), Some(port));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "adoptStreamPort")]
+    #[doc(alias = "from_std")]
+    fn adopt_listener(
+        &self,
+        socket: impl Into<OwnedFd>,
+        factory: impl Factory + 'static,
+    ) -> Result<Listener, ListenError>;
+
+    /// Uses a descriptor that is open already as a connection: a connected stream socket, or a serial line,
+    /// a terminal or another descriptor that is read and written.
+    ///
+    /// `connection_made` is called before this returns. A socket becomes nonblocking, also for the other
+    /// processes that have it; other descriptors are treated as those of [`stdio_on`](Self::stdio_on).
+    ///
+    /// # Errors
+    ///
+    /// If it is a socket that is not connected, or no stream socket (`InvalidInput`), if it cannot be read or
+    /// written, and if no descriptors are left. The protocol is dropped without a callback.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `connection_made` unwinds out of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{NetTransports, Protocol, Reactor, Transport};
+    /// use std::io::{BufRead, BufReader};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// struct Greeter;
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&mut self, transport: &Transport) {
+    ///         transport.write("hello\n");
+    ///     }
+    /// }
+    ///
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.adopt_stream(Greeter, ours)?;
+    /// reactor.turn(Some(std::time::Duration::ZERO))?;
+    /// let mut line = String::new();
+    /// BufReader::new(theirs).read_line(&mut line)?;
+    /// assert_eq!(line, "hello\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "adoptStreamConnection")]
+    #[doc(alias = "from_std")]
+    fn adopt_stream(
+        &self,
+        protocol: impl Protocol + 'static,
+        stream: impl Into<OwnedFd>,
+    ) -> io::Result<Transport>;
+
     /// Connects to a Unix stream socket, as [`connect_tcp`](Self::connect_tcp) does. It waits while
     /// the backlog of the listener is full.
     ///
@@ -226,6 +310,52 @@ pub trait NetTransports: Sealed {
     /// ```
     #[doc(alias = "StandardIO")]
     fn stdio(&self, protocol: impl Protocol + 'static) -> io::Result<Transport>;
+
+    /// Uses two descriptors as a connection, one to read and one to write, as [`stdio`](Self::stdio) uses 0
+    /// and 1. They are closed at the end of the connection, so the other sides see that.
+    ///
+    /// # Errors
+    ///
+    /// As [`stdio`](Self::stdio).
+    ///
+    /// # Panics
+    ///
+    /// A panic of `connection_made` unwinds out of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Bytes, Handle, NetTransports, Protocol, Reactor, Transport};
+    /// use std::io::{self, Read, Write, pipe};
+    ///
+    /// struct Upper;
+    /// impl Protocol for Upper {
+    ///     fn data_received(&mut self, transport: &Transport, data: Bytes) {
+    ///         transport.write(data.to_ascii_uppercase());
+    ///     }
+    ///     fn connection_lost(&mut self, _: &Transport, _: io::Result<()>) {
+    ///         Handle::current().stop();
+    ///     }
+    /// }
+    ///
+    /// let (read, mut to_it) = pipe()?;
+    /// let (mut from_it, write) = pipe()?;
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.stdio_on(Upper, read, write)?;
+    /// to_it.write_all(b"hello")?;
+    /// drop(to_it);
+    /// reactor.run()?;
+    /// let mut text = String::new();
+    /// from_it.read_to_string(&mut text)?;
+    /// assert_eq!(text, "HELLO");
+    /// # std::io::Result::Ok(())
+    /// ```
+    fn stdio_on(
+        &self,
+        protocol: impl Protocol + 'static,
+        read: impl Into<OwnedFd>,
+        write: impl Into<OwnedFd>,
+    ) -> io::Result<Transport>;
 }
 
 /// A supertrait that nobody outside can name.
@@ -269,9 +399,38 @@ impl NetTransports for Handle {
         connect::connect_unix(self, path.as_ref().to_path_buf(), Box::new(protocol))
     }
 
-    fn stdio(&self, protocol: impl Protocol + 'static) -> io::Result<Transport> {
-        let stream = stdio::open(self, Box::new(protocol))?;
-        stream.made();
-        Ok(stream.transport())
+    fn adopt_listener(
+        &self,
+        socket: impl Into<OwnedFd>,
+        factory: impl Factory + 'static,
+    ) -> Result<Listener, ListenError> {
+        adopt::listener(self, socket.into(), Box::new(factory))
     }
+
+    fn adopt_stream(
+        &self,
+        protocol: impl Protocol + 'static,
+        stream: impl Into<OwnedFd>,
+    ) -> io::Result<Transport> {
+        Ok(made(&adopt::stream(self, stream.into(), Box::new(protocol))?))
+    }
+
+    fn stdio(&self, protocol: impl Protocol + 'static) -> io::Result<Transport> {
+        Ok(made(&stdio::open(self, Box::new(protocol))?))
+    }
+
+    fn stdio_on(
+        &self,
+        protocol: impl Protocol + 'static,
+        read: impl Into<OwnedFd>,
+        write: impl Into<OwnedFd>,
+    ) -> io::Result<Transport> {
+        let (read, write) = (read.into(), write.into());
+        Ok(made(&stdio::over(self, read.as_fd(), write.as_fd(), Box::new(protocol))?))
+    }
+}
+
+fn made(stream: &Rc<Stream>) -> Transport {
+    stream.made();
+    stream.transport()
 }

@@ -22,7 +22,8 @@ pub(crate) fn open(reactor: &Handle, protocol: Box<dyn Protocol>) -> io::Result<
     over(reactor, stdin().as_fd(), stdout().as_fd(), protocol)
 }
 
-fn over(
+/// Opens a stream over these descriptors. No callback is called yet.
+pub(crate) fn over(
     reactor: &Handle,
     input: BorrowedFd<'_>,
     output: BorrowedFd<'_>,

@@ -133,6 +133,7 @@
 //! | `clientConnectionFailed` | the error of that `Deferred` | `ConnectError`. |
 //! | `listenUNIX`, `stopListening` | `listen_unix`, `stop_listening` | |
 //! | `abortConnection`, `loseWriteConnection`, `getPeer`, `getHost` | `abort_connection`, `shutdown_write`, `peer`, `host` | |
+//! | `adoptStreamPort`, `adoptStreamConnection` | `adopt_listener`, `adopt_stream` | They take an owned descriptor, and ask the kernel for its family. |
 //! | `StandardIO(proto)` | `stdio(protocol)` | `read_closed` reports the end of the input. Descriptors 0 and 1 stay open until the program ends. |
 //! | `LineReceiver`, `lineReceived` | [`LineReceiver`](crate::LineReceiver), `poll` | A value that you feed bytes, not a base class: use one for each descriptor. `new` splits at line feeds and drops a carriage return before them; `with_delimiter` splits at exactly its delimiter. The last line may be unterminated. |
 //! | `lineLengthExceeded`, `MAX_LENGTH` | `Line::is_cut`, `max_length` | A line that is too long arrives cut after its beginning, and the connection stays open. |
