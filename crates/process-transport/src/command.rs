@@ -5,6 +5,7 @@ mod ending;
 mod fd;
 pub(crate) mod fd_map;
 mod identity;
+pub(crate) mod named_fds;
 mod pty;
 
 use std::collections::BTreeMap;
@@ -201,7 +202,7 @@ impl Command {
         mut self,
         fds: impl IntoIterator<Item = (impl Into<ChildFd>, impl Into<Fd>)>,
     ) -> Self {
-        self.fds = FdMap::only(fds.into_iter().map(|(number, fd)| (number.into(), fd.into())));
+        self.fds = self.fds.only(fds.into_iter().map(|(number, fd)| (number.into(), fd.into())));
         self
     }
 
@@ -217,8 +218,7 @@ impl Command {
 
     /// Forces one way of spawning; see [`SpawnPath`].
     ///
-    /// If the command or the kernel cannot use the path, the spawn fails at
-    /// [`Step::Validate`](crate::Step::Validate).
+    /// If the command or the kernel cannot use it, the spawn fails at [`Step::Validate`](crate::Step::Validate).
     ///
     /// On a path that shares memory, a command that changes ids runs in the parent's memory as the
     /// target user until its exec; [`uid`](Self::uid) says what that user can do in that time.

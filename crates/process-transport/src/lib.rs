@@ -36,6 +36,7 @@ mod error;
 mod fd_plan;
 mod group;
 mod launch;
+mod listen_fds;
 mod orphans;
 mod own_children;
 mod program_end;
@@ -79,6 +80,7 @@ pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]
 pub use fake_children::FakeChildren;
 pub use launch::which;
+pub use listen_fds::listen_fds;
 #[cfg(feature = "reactor")]
 pub use pipeline::{Pipeline, RunningPipeline};
 pub use program_end::{end_children_with_program, end_owned_groups};

@@ -154,7 +154,7 @@ pub use procession_process_transport::{
 pub use procession_process_transport::{
     Command, Fd, FileMode, OfTerminal, Output, Pty, RawMode, Resource, Rlimit, Scope, ScopeError,
     ScopeMechanism, ScopeTermination, ScopeUsage, SpawnError, Spawned, Step, TakeError,
-    end_children_with_program, end_owned_groups, reserve_spawn_fds, which,
+    end_children_with_program, end_owned_groups, listen_fds, reserve_spawn_fds, which,
 };
 #[doc(inline)]
 pub use procession_protocol::{

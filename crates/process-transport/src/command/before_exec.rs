@@ -11,6 +11,7 @@ use procession_core::Signal;
 use procession_protocol::ChildFd;
 
 use super::identity::AtParentDeath;
+use super::named_fds::Jobserver;
 use super::{Command, Fd, NewSession};
 use crate::scope::Scope;
 use crate::sys::{PreExec, Resource, Rlimit};
@@ -50,6 +51,51 @@ impl Command {
         why_no_terminal: &'static str,
     ) -> Self {
         self.fds.set_by_helper(number.into(), fd.into(), why_no_terminal);
+        self
+    }
+
+    /// Gives the program sockets, or other descriptors, by name, as a service manager does: they are 3 and
+    /// the following numbers, in this order, `LISTEN_FDS` says how many they are, `LISTEN_FDNAMES` has their
+    /// names, and `LISTEN_PID` the child's process id (`sd_listen_fds(3)`).
+    ///
+    /// A program of this library takes them by [`listen_fds`](crate::listen_fds()).
+    ///
+    /// # Errors
+    ///
+    /// The spawn fails at [`Step::Validate`](crate::Step::Validate) if a name is empty, is longer than 255
+    /// bytes, or has a colon or anything but printable ASCII, if the command also sets one of these numbers or
+    /// variables, and if a number exceeds the limit of open files.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Command, Fd};
+    /// use std::net::TcpListener;
+    ///
+    /// let http = TcpListener::bind("127.0.0.1:0")?;
+    /// let script = "test $LISTEN_PID = $$ && echo $LISTEN_FDS $LISTEN_FDNAMES";
+    /// let server = Command::new("sh").args(["-c", script]).listen_fds([("http", http)]);
+    /// assert_eq!(server.spawn()?.output()?.stdout(), b"1 http\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "sd_listen_fds")]
+    #[doc(alias = "socket activation")]
+    pub fn listen_fds(
+        mut self,
+        fds: impl IntoIterator<Item = (impl Into<String>, impl Into<Fd>)>,
+    ) -> Self {
+        self.fds.named.listen(fds.into_iter().map(|(name, fd)| (name.into(), fd.into())));
+        self
+    }
+
+    /// Hands the jobserver of the make that runs this program on to the child: a make in it, or cargo, shares
+    /// the number of jobs. A make with a `-j` of its own makes a new jobserver.
+    ///
+    /// It is a pipe, and `MAKEFLAGS` has its two numbers; the child gets it on numbers above all others, and
+    /// the variable with these. Without such a pipe this does nothing: make passes it only to recipes that
+    /// begin with `+` or name `$(MAKE)`. A jobserver that is a FIFO (GNU make from 4.4) needs nothing.
+    pub fn inherit_jobserver(mut self) -> Self {
+        self.fds.named.hand_on(Jobserver::inherited());
         self
     }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs::File;
 use std::mem;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -136,6 +138,19 @@ impl From<File> for Fd {
         Self::inherit(file)
     }
 }
+
+macro_rules! from_sockets {
+    ($($socket:ty),* $(,)?) => {
+        $(/// See [`Fd::inherit`].
+        impl From<$socket> for Fd {
+            fn from(socket: $socket) -> Self {
+                Self::inherit(socket)
+            }
+        })*
+    };
+}
+
+from_sockets!(TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);
 
 impl fmt::Debug for Fd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ use std::io::{stderr, stdin, stdout};
 use procession_protocol::ChildFd;
 
 use super::fd::{Fd, FdKind};
+use super::named_fds::NamedFds;
 
 /// What a child finds on 0 to 2 where its command names nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,16 +26,23 @@ pub(crate) struct FdMap {
     default: DefaultStdio,
     /// The entries that the command names.
     pub(crate) entries: BTreeMap<ChildFd, Fd>,
+    /// Entries that come with variables.
+    pub(crate) named: NamedFds,
     /// The entries among these that a helper named, with its message for a command that has a
     /// terminal.
     by_helper: BTreeMap<ChildFd, &'static str>,
 }
 
 impl FdMap {
-    /// Creates a map of these numbers and no others.
-    pub(super) fn only(fds: impl IntoIterator<Item = (ChildFd, Fd)>) -> Self {
+    /// Returns a map of these numbers, and of those that come with variables.
+    pub(super) fn only(self, fds: impl IntoIterator<Item = (ChildFd, Fd)>) -> Self {
         let entries = fds.into_iter().collect();
-        Self { replaced: true, entries, ..Self::default() }
+        Self { replaced: true, entries, named: self.named, ..Self::default() }
+    }
+
+    /// Returns the highest number that the command names, or a lower one than any.
+    pub(crate) fn highest(&self) -> i32 {
+        self.entries.keys().next_back().map_or(-1, |fd| fd.as_raw())
     }
 
     /// Returns whether both give a child the same descriptors.
@@ -42,7 +50,9 @@ impl FdMap {
         let [one, two] = [&self.entries, &other.entries];
         let are_same = one.len() == two.len()
             && one.iter().all(|(fd, one)| two.get(fd).is_some_and(|two| one.is_same(two)));
-        (self.replaced, self.default) == (other.replaced, other.default) && are_same
+        (self.replaced, self.default) == (other.replaced, other.default)
+            && are_same
+            && self.named.is_same(&other.named)
     }
 
     /// Sets the default map.
@@ -90,6 +100,7 @@ impl FdMap {
             map.insert(ChildFd::STDERR, stderr);
         }
         map.extend(self.entries.iter().map(|(number, fd)| (*number, fd.clone())));
+        map.extend(self.named.entries(self.highest()));
         map.retain(|_, fd| !matches!(fd.kind(), FdKind::Closed));
         map
     }

@@ -185,6 +185,12 @@ fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnE
             "the leader of a pty's session leads its group",
         ));
     }
+    let fds = &command.fds;
+    let variables = command.env.changes.iter().filter(|(_, value)| value.is_some());
+    let named = fds.named.refusal(fds.entries.keys(), variables.map(|(name, _)| name));
+    if let Some((what, why)) = named {
+        return Err(SpawnError::invalid(what, why));
+    }
     validate_fds(command, map)
 }
 
@@ -229,7 +235,8 @@ fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), Sp
     {
         return Err(SpawnError::invalid(what, why));
     }
-    let highest = entries.keys().next_back().map_or(0, |fd| fd.as_raw());
+    let last = |fds: Option<&ChildFd>| fds.map_or(0, |fd| fd.as_raw());
+    let highest = last(entries.keys().next_back()).max(last(map.keys().next_back()));
     let lowest = entries.keys().next().map_or(0, |fd| fd.as_raw());
     if lowest < 0 {
         return Err(SpawnError::invalid(format!("child fd {lowest}"), "it is negative"));
@@ -285,14 +292,19 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
 /// command's.
 fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     let changes = &command.env.changes;
+    let named = &command.fds.named;
+    let of_named = named.variables(command.fds.highest());
     // A pre_exec closure may change the environment that it finds.
-    if !command.env.clear && changes.is_empty() && command.identity.pre_exec.is_empty() {
+    let is_own = !command.env.clear && changes.is_empty() && of_named.is_empty();
+    if is_own && command.identity.pre_exec.is_empty() {
         return Ok(None);
     }
     let mut envp = if command.env.clear {
         CStrings::default()
     } else {
-        sys::inherited_environment(|key| !changes.is_empty() && changes.contains_key(key))
+        sys::inherited_environment(|key| {
+            !changes.is_empty() && changes.contains_key(key) || named.sets(key)
+        })
     };
     for (key, value) in changes {
         if let Some(value) = value {
@@ -300,7 +312,10 @@ fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
                 .map_err(nul(format_args!("variable {}", key.display())))?;
         }
     }
-    Ok(Some(envp.finish()))
+    for (key, value) in of_named {
+        envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul(key))?;
+    }
+    Ok(Some(if named.needs_pid() { envp.finish_with_pid() } else { envp.finish() }))
 }
 
 fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {

@@ -149,8 +149,9 @@ type ChildAction = fn(&Job<'_>) -> Call;
 
 /// Does everything from the fd map to the exec; returns only with the failure.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
-    let steps: [(Step, ChildAction); 18] = [
+    let steps: [(Step, ChildAction); 19] = [
         (Step::FdMap, fd_map),
+        (Step::FdMap, name_pid),
         (Step::Scope, scope),
         (Step::Session, session),
         (Step::ControllingTerminal, controlling_terminal),
@@ -207,6 +208,14 @@ fn fd_map(job: &Job<'_>) -> Call {
         raw::set_cloexec(*fd, true)?;
     }
     Ok(())
+}
+
+/// Writes the variable that says for which process its descriptors are.
+fn name_pid(job: &Job<'_>) -> Call {
+    let Some(envp) = &job.request.envp else { return Ok(()) };
+    // A filter may refuse the call.
+    let pid = || u32::try_from(raw::pid()).map_err(|_| libc::EPERM);
+    envp.pid().map_or(Ok(()), |variable| pid().map(|pid| variable.set(pid)))
 }
 
 /// Goes to the cgroup of the command, unless the child was born there. It opens a file, so it comes

@@ -5,6 +5,8 @@
 use std::ffi::c_char;
 use std::ptr;
 
+use super::pid_variable::PidVariable;
+
 /// NUL-terminated strings one after another, with the start of each.
 #[derive(Debug, Default)]
 pub(crate) struct CStrings {
@@ -46,7 +48,16 @@ impl CStrings {
         let mut pointers = Vec::with_capacity(self.starts.len() + 1);
         pointers.extend(self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast()));
         pointers.push(ptr::null());
-        CStringArray { pointers, bytes: self.bytes }
+        CStringArray { pointers, bytes: self.bytes, pid: None }
+    }
+
+    /// Does the same for an environment, and adds a variable with the process id of the child.
+    pub(crate) fn finish_with_pid(self) -> CStringArray {
+        let mut array = self.finish();
+        let variable = Box::new(PidVariable::new());
+        array.pointers.insert(array.pointers.len() - 1, variable.as_ptr());
+        array.pid = Some(variable);
+        array
     }
 }
 
@@ -56,15 +67,18 @@ pub(crate) struct CStringArray {
     pointers: Vec<*const c_char>,
     /// Never changed, because the pointers lead into it.
     bytes: Vec<u8>,
+    /// The last string, if the child writes it. A pointer leads into it.
+    pid: Option<Box<PidVariable>>,
 }
 
-// SAFETY: the pointers lead into its own bytes, on the heap, which never change.
+// SAFETY: the pointers lead into its own bytes, on the heap, which never change, and into its own
+// variable, on the heap, whose bytes are atomic.
 unsafe impl Send for CStringArray {}
 
 /// An empty array.
 impl Default for CStringArray {
     fn default() -> Self {
-        Self { pointers: vec![ptr::null()], bytes: Vec::new() }
+        Self { pointers: vec![ptr::null()], bytes: Vec::new(), pid: None }
     }
 }
 
@@ -74,9 +88,16 @@ impl CStringArray {
         &self.pointers[..self.pointers.len() - 1]
     }
 
-    /// Returns the strings, for messages.
+    /// Returns the variable that the child writes.
+    pub(super) fn pid(&self) -> Option<&PidVariable> {
+        self.pid.as_deref()
+    }
+
+    /// Returns the strings, for messages, but for a variable that the child writes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.split(|byte| *byte == 0).take(self.strings().len())
+        self.bytes
+            .split(|byte| *byte == 0)
+            .take(self.strings().len() - usize::from(self.pid.is_some()))
     }
 
     /// Returns the array in the form that `execve` takes.

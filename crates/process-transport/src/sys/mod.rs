@@ -72,12 +72,14 @@ mod outcome;
 mod owned;
 mod parent;
 mod paths;
+mod pid_variable;
 pub(crate) mod platform;
 mod report;
 mod request;
 mod sigpipe;
 mod sigpipe_mask;
 mod step;
+mod take_number;
 mod this_process;
 mod users;
 
@@ -158,6 +160,7 @@ pub(crate) use signal::send_by_pidfd;
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
 pub(crate) use sigpipe::without_sigpipe;
 pub use step::Step;
+pub(crate) use take_number::{close_on_exec, take};
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};

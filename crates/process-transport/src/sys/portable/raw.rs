@@ -161,6 +161,12 @@ pub(in crate::sys) fn parent() -> c_long {
     c_long::from(unsafe { libc::getppid() })
 }
 
+/// `getpid(2)`.
+pub(in crate::sys) fn pid() -> c_long {
+    // SAFETY: no argument.
+    c_long::from(unsafe { libc::getpid() })
+}
+
 /// Sends a signal to the caller itself.
 pub(in crate::sys) fn raise(signal: c_int) -> Call {
     // SAFETY: no argument.
