@@ -14,6 +14,7 @@ use crate::command::Command;
 use crate::error::{SpawnError, Step};
 use crate::orphan_watch;
 use crate::program_end::AtProgramEnd;
+use crate::recording;
 use crate::spawned::Spawned;
 use crate::sys;
 
@@ -24,6 +25,7 @@ pub(crate) fn spawn(
     command: &Command,
 ) -> Result<Rc<ChildTransport>, SpawnError> {
     refuse_if_gone(reactor, command)?;
+    let protocol = recording::recorded(reactor, command, protocol);
     let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))?;
     let transport = register(reactor, protocol, command, spawned)?;
     transport.made();

@@ -59,6 +59,8 @@ mod child;
 #[cfg(feature = "reactor")]
 mod fake_children;
 #[cfg(feature = "reactor")]
+mod fake_verbs;
+#[cfg(feature = "reactor")]
 mod orphan_watch;
 #[cfg(feature = "reactor")]
 mod pauses;
@@ -66,6 +68,8 @@ mod pauses;
 mod pipeline;
 #[cfg(feature = "reactor")]
 mod reap_orphans;
+#[cfg(feature = "reactor")]
+mod recording;
 #[cfg(feature = "reactor")]
 mod soon;
 #[cfg(feature = "reactor")]
@@ -78,7 +82,7 @@ pub use async_child::{Child, ChildError, ChildInput, ChildOutput, Lines};
 pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]
-pub use fake_children::FakeChildren;
+pub use fake_children::{FakeChildren, FakeScript};
 pub use launch::which;
 pub use listen_fds::listen_fds;
 #[cfg(feature = "reactor")]

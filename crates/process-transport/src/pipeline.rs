@@ -20,6 +20,7 @@ use crate::child::ChildTransport;
 use crate::command::{Command, Fd};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
+use crate::recording;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
 
@@ -112,6 +113,7 @@ impl Pipeline {
                 input = Some(read);
             }
             let spawned = Spawned::start(&command, AtProgramEnd::of_reactor(reactor))?;
+            let protocol = recording::recorded(reactor, &command, protocol);
             begun.0.push(StartedStage { command, spawned, protocol });
         }
         let transports = register(reactor, begun)?;

@@ -36,6 +36,7 @@ use crate::adopt;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::program_end::AtProgramEnd;
+use crate::recording;
 use crate::spawned::{Spawned, Stopwatch};
 
 /// How many launches of one reactor the threads have at most. A reactor that does not read its
@@ -62,6 +63,7 @@ pub(crate) fn spawn(
     if let Err(error) = adopt::refuse_if_gone(reactor, &command) {
         return Deferred::ready(Err(error));
     }
+    let protocol = recording::recorded(reactor, &command, protocol);
     let link = SoonLink::of(reactor);
     let stage = match link.prepare(&command) {
         Ok(stage) => stage,

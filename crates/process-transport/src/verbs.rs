@@ -10,6 +10,7 @@ use crate::adopt_error::AdoptError;
 use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
+use crate::fake_children::installed;
 use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::sealed::SealedSpawnProcess;
 use crate::soon;
@@ -228,6 +229,9 @@ impl SpawnProcess for Handle {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError> {
+        if let Some(fakes) = installed() {
+            return fakes.begin(Box::new(protocol), &command.into());
+        }
         let transport = adopt::spawn(self, Box::new(protocol), &command.into())?;
         Ok(transport.into_process())
     }
@@ -237,6 +241,10 @@ impl SpawnProcess for Handle {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Deferred<Process, SpawnError> {
+        if let Some(fakes) = installed() {
+            let command = command.into();
+            return self.defer(async move { fakes.begin(Box::new(protocol), &command) });
+        }
         soon::spawn(self, Box::new(protocol), command.into())
     }
 
@@ -249,11 +257,17 @@ impl SpawnProcess for Handle {
     }
 
     fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError> {
-        Child::spawn(self, &command.into())
+        match installed() {
+            Some(fakes) => fakes.begin_child(&command.into()),
+            None => Child::spawn(self, &command.into()),
+        }
     }
 
     fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError> {
-        pipeline.spawn(self)
+        match installed() {
+            Some(fakes) => fakes.begin_pipeline(pipeline),
+            None => pipeline.spawn(self),
+        }
     }
 }
 

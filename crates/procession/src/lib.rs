@@ -147,8 +147,8 @@ pub use procession_net_transport::{
 #[cfg(feature = "reactor")]
 #[doc(inline)]
 pub use procession_process_transport::{
-    AdoptError, Child, ChildError, ChildInput, ChildOutput, FakeChildren, Lines, Pipeline,
-    ReapOrphans, RunningPipeline, SpawnProcess,
+    AdoptError, Child, ChildError, ChildInput, ChildOutput, FakeChildren, FakeScript, Lines,
+    Pipeline, ReapOrphans, RunningPipeline, SpawnProcess,
 };
 #[doc(inline)]
 pub use procession_process_transport::{

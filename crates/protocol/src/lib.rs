@@ -125,6 +125,7 @@ pub mod driver {
     pub use crate::connection::{ConnectionLifecycle, ConnectionSlot, Demand};
     pub use crate::control::ProcessControl;
     pub use crate::event::DataNow;
+    pub use crate::fake::FakeDriver;
     pub use crate::lifecycle::Lifecycle;
     pub use crate::slot::ProtocolSlot;
     pub use crate::termination_step::{

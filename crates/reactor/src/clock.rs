@@ -4,6 +4,7 @@
 //! If a run has claimed SIGTSTP, all clocks of the process stand still together while the process
 //! is stopped at its terminal, because the children with time limits are stopped as well.
 
+use std::cell::Cell;
 use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -27,14 +28,16 @@ const PAUSING: u64 = u64::MAX;
 const NO_SUM: u64 = PAUSING - 1;
 
 /// A reactor's time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReactorClock {
     start: Duration,
     /// The system's time at the start. Only differences to it count, and only as long as
     /// [`PAUSED_NANOS`] is `still`.
     begun: Instant,
-    /// [`PAUSED_NANOS`] at the start; [`NO_SUM`] if the clocks stood still then.
-    still: u64,
+    /// [`PAUSED_NANOS`] at the start; [`NO_SUM`] if the clocks stood still then, and for a fake clock.
+    still: Cell<u64>,
+    /// The time, if a test decides about it.
+    fake: Cell<Option<Duration>>,
 }
 
 impl ReactorClock {
@@ -44,25 +47,44 @@ impl ReactorClock {
             let still = paused_nanos();
             let begun = now();
             if still & PAUSED != 0 {
-                return Self { start: shown(), begun, still: NO_SUM };
+                return Self::since(shown(), begun, NO_SUM);
             }
             // If no pause came in between, what the clocks show at `begun` is known.
             if PAUSED_NANOS.load(SeqCst) == still {
                 let since_base = begun.saturating_duration_since(base);
                 let start = since_base.saturating_sub(Duration::from_nanos(still));
-                return Self { start, begun, still };
+                return Self::since(start, begun, still);
             }
         }
     }
 
+    fn since(start: Duration, begun: Instant, still: u64) -> Self {
+        Self { start, begun, still: Cell::new(still), fake: Cell::new(None) }
+    }
+
+    /// Makes the clock stand still, until [`advance`](Self::advance).
+    pub(crate) fn make_fake(&self) {
+        self.fake.set(Some(self.elapsed()));
+        self.still.set(NO_SUM);
+    }
+
+    pub(crate) fn is_fake(&self) -> bool {
+        self.fake.get().is_some()
+    }
+
+    /// Moves a fake clock.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.fake.set(self.fake.get().map(|time| time.saturating_add(by)));
+    }
+
     /// Returns the time since the start.
     #[inline]
-    pub(crate) fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         // Nearly always there was no pause since the start.
-        if PAUSED_NANOS.load(SeqCst) == self.still {
+        if PAUSED_NANOS.load(SeqCst) == self.still.get() {
             let now = now();
             // As in `shown`.
-            if PAUSED_NANOS.load(SeqCst) == self.still {
+            if PAUSED_NANOS.load(SeqCst) == self.still.get() {
                 return now.saturating_duration_since(self.begun);
             }
         }
@@ -70,14 +92,14 @@ impl ReactorClock {
     }
 
     #[cold]
-    fn elapsed_with_pauses(self) -> Duration {
-        shown().saturating_sub(self.start)
+    fn elapsed_with_pauses(&self) -> Duration {
+        self.fake.get().unwrap_or_else(|| shown().saturating_sub(self.start))
     }
 
     /// Returns the time `at` as an `Instant`, or `None` if the system cannot represent it.
-    pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
+    pub(crate) fn instant(&self, at: Duration) -> Option<Instant> {
         let still = paused_nanos();
-        if still & PAUSED != 0 {
+        if still & PAUSED != 0 || self.is_fake() {
             return now().checked_add(at.saturating_sub(self.elapsed()));
         }
         let since_base = self.start.checked_add(at)?.checked_add(Duration::from_nanos(still))?;
@@ -174,9 +196,9 @@ mod tests {
     fn a_clock_that_stops_under_its_readers_never_goes_back() {
         let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
         let clock = ReactorClock::new();
-        let is_over = AtomicBool::new(false);
+        let is_over = &AtomicBool::new(false);
         thread::scope(|scope| {
-            let reader = scope.spawn(|| {
+            let reader = scope.spawn(move || {
                 let mut last = clock.elapsed();
                 while !is_over.load(SeqCst) {
                     let next = clock.elapsed();
@@ -221,12 +243,13 @@ mod tests {
     fn clocks_stand_still_and_go_on_where_they_stood() {
         let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ReactorClock::new();
+        let watched = first.clone();
         let watcher = thread::spawn(move || {
             // The clock never goes backwards, however often it is paused.
             let end = now() + MOMENT * 5;
-            let mut last = first.elapsed();
+            let mut last = watched.elapsed();
             while now() < end {
-                let next = first.elapsed();
+                let next = watched.elapsed();
                 assert!(next >= last, "{last:?} {next:?}");
                 last = next;
             }

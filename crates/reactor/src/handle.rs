@@ -146,6 +146,35 @@ impl Handle {
         self.core.clock.elapsed()
     }
 
+    /// Makes the reactor's clock a fake one, for tests: nothing waits for time any more.
+    ///
+    /// The clock stands still while callbacks run. Where the loop would wait for a timer, it looks for
+    /// events once, and if there are none, the clock goes to the time of the timer at once. The same holds
+    /// for the limit of a [turn](crate::Reactor::turn). Without a timer and a limit, the loop waits for
+    /// events as usual. There is no way back.
+    ///
+    /// Other processes and threads know nothing of this: a time limit on a real child passes at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::Reactor;
+    /// use std::time::Duration;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.use_fake_clock();
+    /// let hour = Duration::from_secs(3600);
+    /// let before = reactor.now();
+    /// reactor.block_on(reactor.sleep(hour));
+    /// assert_eq!(reactor.now() - before, hour);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "pause")]
+    #[doc(alias = "MemoryReactorClock")]
+    pub fn use_fake_clock(&self) {
+        self.core.clock.make_fake();
+    }
+
     /// Wakes the loop that hosts this one, because work is due that its wait does not know of.
     #[inline]
     pub(crate) fn touch(&self) {

@@ -94,6 +94,9 @@ impl Loop {
 
     /// Waits for events. If one is expected soon, polls for a short time before it sleeps.
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
+        if core.clock.is_fake() {
+            return self.wait_in_fake_time(core, timeout);
+        }
         let sleeps = timeout.is_none_or(|timeout| timeout > POLL_TIME);
         if !core.io.anticipation.take() || !sleeps {
             return self.wait.wait(&self.poller, timeout);
@@ -115,6 +118,18 @@ impl Loop {
                 return self.wait.wait(&self.poller, timeout);
             }
         }
+    }
+
+    /// Looks for events, and moves the clock by the time if there are none. Without a time it waits for
+    /// events.
+    #[cold]
+    fn wait_in_fake_time(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
+        let Some(timeout) = timeout else { return self.wait.wait(&self.poller, None) };
+        self.wait.wait(&self.poller, Some(Duration::ZERO))?;
+        if self.wait.found_nothing() && !core.shared.has_work() {
+            core.clock.advance(timeout);
+        }
+        Ok(())
     }
 
     /// Runs the triggers of an event, phase by phase, and waits for those of the first phase.

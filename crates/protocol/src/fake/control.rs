@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::driver::{Spent, WriteQueue};
-use procession_core::{Clock, Deferred, NoError, Signal, WriteError};
+use procession_core::{Deferred, NoError, Signal, WriteError};
 
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
@@ -18,10 +18,12 @@ impl Engine {
         fd: ChildFd,
         act: impl FnOnce(&mut WriteQueue) -> R,
     ) -> Result<R, WriteError> {
-        self.state.with(|state| {
+        let result = self.state.with(|state| {
             let pipe = state.pipes.get_mut(&fd).ok_or(WriteError::UnknownFd)?;
             pipe.queue().map(act)
-        })
+        });
+        self.on_changed();
+        result
     }
 
     /// Calls `act` on the pipe `fd`, or on all. Data that are left over are dropped after the borrow.
@@ -34,6 +36,7 @@ impl Engine {
                 }
             }
         });
+        self.on_changed();
     }
 
     fn set_paused(&self, fd: Option<ChildFd>, paused: bool) {
@@ -50,6 +53,7 @@ impl Engine {
                 }
             }
         });
+        self.on_changed();
     }
 }
 
@@ -118,7 +122,9 @@ impl ProcessControl for Engine {
             }
             state.sent.to_child.push(signal);
             Ok(())
-        })
+        })?;
+        self.on_changed();
+        Ok(())
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
@@ -128,7 +134,9 @@ impl ProcessControl for Engine {
             }
             state.sent.to_group.push(signal);
             Ok(())
-        })
+        })?;
+        self.on_changed();
+        Ok(())
     }
 
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
@@ -136,9 +144,10 @@ impl ProcessControl for Engine {
             self.hold_open(fd, false);
         }
         let (promise, deferred) = Deferred::new();
-        let now = self.clock.elapsed();
+        let now = self.now();
         self.state.with(|state| state.termination.on_terminate(promise, signal, grace, now));
         self.advance_termination();
+        self.on_changed();
         deferred
     }
 

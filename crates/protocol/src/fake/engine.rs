@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +24,21 @@ use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 /// The pid of the next fake. It is above the largest pid of Linux, so a stray `kill` reaches no process.
 static NEXT_PID: AtomicU32 = AtomicU32::new(4_194_305);
 
+/// What plays the part of a fake child in the place of a test.
+pub struct FakeDriver {
+    /// Its time.
+    pub clock: Rc<dyn Clock>,
+    /// Called when something has changed for the child, or may be due for its protocol, outside of the
+    /// callbacks. It must not act on the child at once.
+    pub on_changed: Box<dyn Fn()>,
+}
+
+impl fmt::Debug for FakeDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeDriver").finish_non_exhaustive()
+    }
+}
+
 pub(super) struct Engine {
     me: Weak<Self>,
     /// Also the number of the group that it leads.
@@ -30,6 +46,8 @@ pub(super) struct Engine {
     pub(super) slot: ProtocolSlot,
     pub(super) state: WithCell<FakeState>,
     pub(super) clock: FakeClock,
+    /// What plays the child's part, if no test does.
+    driver: Option<FakeDriver>,
     /// Rounds are under way.
     running: Cell<bool>,
 }
@@ -49,6 +67,7 @@ impl Engine {
     pub(super) fn new(
         protocol: Box<dyn ProcessProtocol>,
         pipes: BTreeMap<ChildFd, FakePipe>,
+        driver: Option<FakeDriver>,
     ) -> Rc<Self> {
         let lifecycle = Lifecycle::new(pipes.keys().copied(), None);
         Rc::new_cyclic(|me| Self {
@@ -64,6 +83,7 @@ impl Engine {
                 drain_timer: None,
             }),
             clock: FakeClock::new(),
+            driver,
             running: Cell::new(false),
         })
     }
@@ -88,9 +108,25 @@ impl Engine {
         }
     }
 
+    /// Returns the clock that counts.
+    fn clock(&self) -> &dyn Clock {
+        self.driver.as_ref().map_or(&self.clock, |driver| &*driver.clock)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.clock().elapsed()
+    }
+
+    /// Tells the driver that something is due. Rounds that are under way do it.
+    pub(super) fn on_changed(&self) {
+        if let Some(driver) = self.driver.as_ref().filter(|_| !self.running.get()) {
+            (driver.on_changed)();
+        }
+    }
+
     /// Notes that the child has ended, and reaps it unless its termination keeps it.
     pub(super) fn end(&self, reason: ExitReason) {
-        let now = self.clock.elapsed();
+        let now = self.now();
         let deadline = self.state.with(|state| {
             let reason = state.termination.on_ended(reason)?;
             state.lifecycle.on_reaped(reason, now);
@@ -105,7 +141,7 @@ impl Engine {
 
     /// Does the steps of the termination, sets its timer, and completes the settled calls.
     pub(super) fn advance_termination(&self) {
-        let now = self.clock.elapsed();
+        let now = self.now();
         let (settled, deadline, old) = self.state.with(|state| {
             let FakeState { termination, sent, lifecycle, termination_timer, .. } = state;
             let settled = termination.act(sent, lifecycle, now);
@@ -154,11 +190,11 @@ impl Engine {
 
     fn schedule_drain(&self, after: Duration) {
         let me = self.me.clone();
-        let timer = self.clock.schedule(
+        let timer = self.clock().schedule(
             after,
             Box::new(move || {
                 let Some(me) = me.upgrade() else { return };
-                let now = me.clock.elapsed();
+                let now = me.now();
                 me.state.with(|state| state.lifecycle.on_time(now));
                 me.run();
             }),
@@ -169,14 +205,16 @@ impl Engine {
 
     fn schedule_termination(&self, after: Duration) {
         let me = self.me.clone();
-        let timer = self.clock.schedule(
+        let timer = self.clock().schedule(
             after,
             Box::new(move || {
                 let Some(me) = me.upgrade() else { return };
-                let now = me.clock.elapsed();
+                let now = me.now();
                 me.state.with(|state| state.termination.on_time(now));
                 me.advance_termination();
                 me.run();
+                // A signal may have been sent.
+                me.on_changed();
             }),
         );
         let old = self.state.with(|state| state.termination_timer.replace(timer));

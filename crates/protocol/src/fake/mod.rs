@@ -10,6 +10,7 @@ mod engine;
 mod pipe;
 mod termination;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,9 +18,10 @@ use std::time::Duration;
 use bytes::Bytes;
 pub use connection::FakeConnection;
 use engine::Engine;
+pub use engine::FakeDriver;
 pub use pipe::FakeFd;
 use pipe::{ChildEnd, FakePipe};
-use procession_core::{Clock, FakeClock, IntoBytes, Signal};
+use procession_core::{FakeClock, IntoBytes, Signal};
 
 use crate::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated};
 
@@ -76,7 +78,26 @@ impl FakeProcess {
         fds: impl IntoIterator<Item = (F, FakeFd)>,
     ) -> Self {
         let pipes = fds.into_iter().map(|(fd, kind)| (fd.into(), FakePipe::new(kind))).collect();
-        let engine = Engine::new(Box::new(protocol), pipes);
+        Self::start(Box::new(protocol), pipes, None)
+    }
+
+    /// Creates a fake child that `driver` plays.
+    #[doc(hidden)]
+    pub fn driven(
+        protocol: impl ProcessProtocol + 'static,
+        fds: impl IntoIterator<Item = (ChildFd, FakeFd)>,
+        driver: FakeDriver,
+    ) -> Self {
+        let pipes = fds.into_iter().map(|(fd, kind)| (fd, FakePipe::new(kind))).collect();
+        Self::start(Box::new(protocol), pipes, Some(driver))
+    }
+
+    fn start(
+        protocol: Box<dyn ProcessProtocol>,
+        pipes: BTreeMap<ChildFd, FakePipe>,
+        driver: Option<FakeDriver>,
+    ) -> Self {
+        let engine = Engine::new(protocol, pipes, driver);
         let process = Process::from_control(Rc::clone(&engine) as _);
         let fake = Self { engine, process };
         fake.turn();
@@ -89,7 +110,7 @@ impl FakeProcess {
     }
 
     /// Returns the clock for `terminate` and `drain_after_exit`; it stands still until the test
-    /// advances it.
+    /// advances it. A fake that a script of `FakeChildren` plays has the reactor's clock instead.
     pub fn clock(&self) -> &FakeClock {
         &self.engine.clock
     }
@@ -171,7 +192,7 @@ impl FakeProcess {
     /// assert!(ended.try_take().unwrap().unwrap().is_gone() && fake.is_ended());
     /// ```
     pub fn set_group_members(&mut self, living: usize) {
-        let now = self.engine.clock.elapsed();
+        let now = self.engine.now();
         self.engine.state.with(|state| {
             state.termination.set_members(living, state.lifecycle.is_reaped(), now);
         });
