@@ -46,6 +46,7 @@ mod spawned;
 mod sys;
 mod terminal;
 mod terminal_pair;
+mod trace;
 mod watchers;
 
 #[cfg(feature = "reactor")]
@@ -107,4 +108,6 @@ pub mod driver {
     pub use crate::spawned::{
         Attended, GrowingPipe, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
     };
+    #[cfg(feature = "tracing")]
+    pub use crate::trace::child_span;
 }

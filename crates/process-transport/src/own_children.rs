@@ -18,6 +18,7 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, WaitOutcome};
+use crate::trace;
 use crate::watchers;
 
 /// Which adopted processes this process reaps beside its own children.
@@ -194,6 +195,7 @@ pub(crate) fn try_reap(
     own.on_reaped(pid);
     let has_hidden = mem::take(&mut own.hides);
     drop(own);
+    trace::exited(pid, &waited);
     if has_hidden {
         watchers::notify_all();
     }

@@ -38,6 +38,7 @@ use crate::error::SpawnError;
 use crate::program_end::AtProgramEnd;
 use crate::recording;
 use crate::spawned::{Spawned, Stopwatch};
+use crate::trace;
 
 /// How many launches of one reactor the threads have at most. A reactor that does not read its
 /// replies then holds up no other: so many messages find room in its socket.
@@ -67,7 +68,10 @@ pub(crate) fn spawn(
     let link = SoonLink::of(reactor);
     let stage = match link.prepare(&command) {
         Ok(stage) => stage,
-        Err(error) => return Deferred::ready(Err(error)),
+        Err(error) => {
+            trace::not_started(&command.program, &error);
+            return Deferred::ready(Err(error));
+        }
     };
     let (promise, deferred) = Deferred::new();
     let id = new_id();
@@ -249,6 +253,7 @@ impl SoonLink {
             }
             (Ok(spawned), None) => spawned.end_now(),
             (Err(NotLaunched::Failed(error)), Some(Asked { protocol, promise })) => {
+                trace::not_started(&command.program, &error);
                 drop(protocol);
                 promise.complete(Err(error));
             }

@@ -54,6 +54,7 @@ use crate::launch::{self, ParentEnd};
 use crate::own_children::KnownEnd;
 use crate::program_end::AtProgramEnd;
 use crate::sealed::SealedLoopCommand;
+use crate::trace;
 use crate::{group, orphans, sys};
 
 impl SealedLoopCommand for Command {}
@@ -229,7 +230,9 @@ impl Spawned {
         if self.reason.is_some() {
             return Err(SignalError::ProcessExitedAlready);
         }
-        sys::send(self.child.as_sys(), signal).map_err(signal_error)
+        let sent = sys::send(self.child.as_sys(), signal);
+        trace::signalled(self.child.pid, signal, sent.is_ok());
+        sent.map_err(signal_error)
     }
 
     /// Sends a signal to the group that the child leads, also after the reap on Linux 6.9 and later.
@@ -242,7 +245,9 @@ impl Spawned {
         if !self.policy.leads_group {
             return Err(SignalError::NoGroup);
         }
-        self.child.signal_group(signal, self.reason.is_some()).map_err(signal_error)
+        let sent = self.child.signal_group(signal, self.reason.is_some());
+        trace::group_signalled(self.child.pid, signal, sent.is_ok());
+        sent.map_err(signal_error)
     }
 
     /// Sends `signal`, waits for `grace`, sends KILL, and returns once the child is reaped.
@@ -370,7 +375,7 @@ pub(crate) fn no_terminal(pid: u32, what: &str) -> io::Error {
 }
 
 /// Converts the error number of a signal that could not be sent.
-fn signal_error(errno: i32) -> SignalError {
+pub(crate) fn signal_error(errno: i32) -> SignalError {
     match errno {
         libc::ESRCH => SignalError::ProcessExitedAlready,
         errno => SignalError::Os(io::Error::from_raw_os_error(errno)),

@@ -108,6 +108,7 @@
 //! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, the `get_process_…` functions |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
 //! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
+//! | `tracing` | a span of the crate `tracing` for each child: program, process id, path; its start, signals and end, time limits, further attempts; no arguments, variables or data |
 //! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //! | `net` and `run` together | the [`guide`], whose programs use both |
 //!

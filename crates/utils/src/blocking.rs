@@ -16,6 +16,7 @@ use crate::rest::{Rest, unknown_end};
 use crate::run::prepared::Prepared;
 use crate::run_state::{ReleasedRun, RunState, RunStep};
 use crate::stdin::Input;
+use crate::trace;
 use crate::{Ended, Outcome, OutputError, OutputLine, Stream};
 
 /// A callback for lines.
@@ -95,8 +96,9 @@ impl BlockingRun<'_> {
                         last_late = Some(now);
                     }
                     // A stop may have come after a turn that looked in time.
-                    if is_late && turn.is_idle || patience.is_over() {
-                        self.outputs.state.on_time(now, || child.stopped_by());
+                    let is_due = is_late && turn.is_idle || patience.is_over();
+                    if is_due && self.outputs.state.on_time(now, || child.stopped_by()) {
+                        trace::timed_out(Some(child.pid()));
                     }
                 }
             }

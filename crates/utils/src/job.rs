@@ -18,6 +18,7 @@ use crate::deadline_timer::DeadlineTimer;
 use crate::lines::{Lines, OnLine};
 use crate::rules::Rules;
 use crate::run_state::{RunState, RunStep};
+use crate::trace;
 use crate::{Ended, Outcome, OutputError, Stream};
 
 pub(crate) struct Job {
@@ -204,7 +205,10 @@ impl Job {
     fn on_time(self: &Rc<Self>) {
         self.timer.on_called();
         let process = self.process.with(|process| process.clone());
+        let pid = process.as_ref().and_then(Process::pid);
         let stopped_by = || process.and_then(|process| process.stopped_by());
-        self.report(|state, now| state.on_time(now, stopped_by));
+        if self.report(|state, now| state.on_time(now, stopped_by)) {
+            trace::timed_out(pid);
+        }
     }
 }

@@ -78,6 +78,7 @@ mod run_state;
 mod stdin;
 mod streams;
 mod terminal_wanted;
+mod trace;
 
 #[cfg(feature = "reactor")]
 mod background;

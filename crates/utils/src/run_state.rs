@@ -148,9 +148,15 @@ impl RunState {
     }
 
     /// Notes that the time is `now`. `stopped_by` returns the signal that has stopped the program;
-    /// it is asked before the termination continues the program.
-    pub(crate) fn on_time(&mut self, now: Duration, stopped_by: impl FnOnce() -> Option<Signal>) {
-        if self.is_running() && self.deadline.is_some_and(|deadline| now >= deadline) {
+    /// it is asked before the termination continues the program. Returns whether the time limit ends the
+    /// run now.
+    pub(crate) fn on_time(
+        &mut self,
+        now: Duration,
+        stopped_by: impl FnOnce() -> Option<Signal>,
+    ) -> bool {
+        let is_late = self.is_running() && self.deadline.is_some_and(|deadline| now >= deadline);
+        if is_late {
             let stopped_by = stopped_by();
             self.fail(now, |command, outcome| OutputError::TimedOut {
                 command,
@@ -158,6 +164,7 @@ impl RunState {
                 stopped_by,
             });
         }
+        is_late
     }
 
     /// Notes that nobody waits for the result any more. Returns an error that was pending; drop it

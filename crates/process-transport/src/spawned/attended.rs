@@ -76,6 +76,11 @@ impl Attended {
         Ok(this)
     }
 
+    /// Returns the process id.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
     /// Returns the stopwatch that runs since before the start.
     pub fn stopwatch(&self) -> Stopwatch {
         self.stopwatch

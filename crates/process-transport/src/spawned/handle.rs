@@ -18,6 +18,7 @@ use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
 use crate::program_end::AtProgramEnd;
 use crate::sealed::SealedLoopSpawned;
 use crate::sys::PeekOutcome;
+use crate::trace;
 
 /// A child that runs, for programs without a loop and for threads other than the loop's.
 ///
@@ -57,7 +58,8 @@ pub struct Spawned {
 impl Spawned {
     /// Starts a child: from the checks to the confirmed exec.
     pub(crate) fn start(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
-        Ok(Self::of(launch::launch(launch::prepare(command, end)?)?))
+        let launched = launch::prepare(command, end).and_then(launch::launch);
+        launched.map(Self::of).inspect_err(|error| trace::not_started(&command.program, error))
     }
 
     /// Makes the child of a launch.

@@ -13,6 +13,7 @@ use crate::orphans;
 use crate::own_children::{self, KnownEnd};
 use crate::scope::Branch;
 use crate::sys::{self, Cloned, PeekOutcome, Place, WaitOutcome};
+use crate::trace;
 
 /// What a drop does to the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,9 +142,13 @@ impl Drop for OwnedChild {
             // A forked copy of this process is not the parent of the child.
             _ if self.launched_by != process::id() => return,
             // The child may have ended already.
-            DropAction::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
+            DropAction::Kill => {
+                let sent = sys::send(self.as_sys(), Signal::KILL);
+                trace::signalled(self.pid, Signal::KILL, sent.is_ok());
+            }
             DropAction::KillGroup => {
-                self.signal_group(Signal::KILL, false).ok();
+                let sent = self.signal_group(Signal::KILL, false);
+                trace::group_signalled(self.pid, Signal::KILL, sent.is_ok());
                 self.kill_branch();
             }
         }

@@ -63,6 +63,7 @@ impl<F: FnMut(OutputLine)> Run<F> {
             match (blocking::run(prepared, on_line), later) {
                 (Err(error), Some(later)) if is_worth_another(&error) => {
                     drop(error);
+                    later.announce();
                     pause(later.pause);
                     settings = later.settings;
                 }

@@ -7,6 +7,7 @@ use procession_process_transport::Command;
 use super::retry::{Retry, refused};
 use crate::rules::{FailOn, Rules};
 use crate::run_setup::RunSetup;
+use crate::trace;
 use crate::{Keep, OutputError, Stdin};
 
 /// The default time between TERM and KILL when a group is terminated.
@@ -30,6 +31,13 @@ pub(super) struct Settings {
 pub(super) struct Later {
     pub(super) settings: Settings,
     pub(super) pause: Duration,
+}
+
+impl Later {
+    /// Tells the program's log of it.
+    pub(super) fn announce(&self) {
+        trace::retries(&self.settings.command, self.settings.retry.attempts, self.pause);
+    }
 }
 
 impl Settings {

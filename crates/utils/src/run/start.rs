@@ -164,6 +164,7 @@ impl Run<OnLine> {
             if !is_worth_another(&error) {
                 return Deferred::ready(Err(error));
             }
+            later.announce();
             let (Later { settings, pause }, handle) = (later, reactor.clone());
             let paused = reactor.defer(async move {
                 handle.sleep(pause).await;

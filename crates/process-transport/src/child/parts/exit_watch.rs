@@ -19,8 +19,9 @@ use super::running::RunningChild;
 use crate::group::{self, GroupLook};
 use crate::own_children::{KnownEnd, try_reap};
 use crate::pauses::Pauses;
-use crate::spawned::{OwnedChild, no_pidfd};
+use crate::spawned::{OwnedChild, no_pidfd, signal_error};
 use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
+use crate::trace;
 
 /// Watches one child's exit, and signals the child.
 #[derive(Debug)]
@@ -185,7 +186,9 @@ impl ExitWatch {
 
     /// Sends a signal to the child.
     pub(crate) fn signal(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
-        match self.with_child(reactor, |child| sys::send(child, signal)) {
+        let sent = self.with_child(reactor, |child| sys::send(child, signal));
+        trace::signalled(self.pid, signal, sent == Some(Ok(())));
+        match sent {
             Some(sent) => sent.map_err(signal_error),
             None if self.is_reaped => Err(SignalError::ProcessExitedAlready),
             None => Err(SignalError::ReactorGone),
@@ -197,6 +200,12 @@ impl ExitWatch {
         if !self.leads_group {
             return Err(SignalError::NoGroup);
         }
+        let sent = self.send_to_group(reactor, signal);
+        trace::group_signalled(self.pid, signal, sent.is_ok());
+        sent
+    }
+
+    fn send_to_group(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
         let by_pidfd = match &self.pidfd {
             PidfdState::Source(key) => {
                 reactor.io().with_fd(*key, |fd| sys::send_to_group(fd, signal))
@@ -304,9 +313,8 @@ impl ExitWatch {
         let was_watched = self.seen == ExitSeen::Nothing;
         self.seen = seen;
         let is_watched = seen == ExitSeen::Nothing;
-        if let PidfdState::Source(key) = &self.pidfd
-            && is_watched != was_watched
-        {
+        let PidfdState::Source(key) = &self.pidfd else { return };
+        if is_watched != was_watched {
             let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
             // The poller had it before, so it has room for it.
             reactor.io().set_interest(*key, interest).ok();
@@ -389,12 +397,4 @@ impl ExitWatch {
 /// Returns the error of the verbs once the reactor is gone.
 pub(crate) fn reactor_gone() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
-}
-
-/// Converts the error number of a signal that could not be sent.
-fn signal_error(errno: i32) -> SignalError {
-    match errno {
-        libc::ESRCH => SignalError::ProcessExitedAlready,
-        errno => SignalError::Os(io::Error::from_raw_os_error(errno)),
-    }
 }
