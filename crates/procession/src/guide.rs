@@ -3,6 +3,7 @@
 //! These topics have pages of their own:
 //! - [`any_executor`]: programs on tokio, smol or another executor, and on threads that block;
 //! - [`porting`]: Twisted's names, the names here, the differences, and what is missing;
+//! - [`conversations`]: a protocol that others call, frames, tests of code that starts children;
 //! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
@@ -391,6 +392,7 @@
 //! ```
 
 pub mod any_executor;
+pub mod conversations;
 pub mod failures;
 pub mod lifetimes;
 pub mod many_children;

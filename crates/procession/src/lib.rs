@@ -61,7 +61,7 @@
 //! ```
 //!
 //! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
-//! [failures](guide::failures),
+//! [conversations](guide::conversations), [failures](guide::failures),
 //! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [services](guide::services),
 //! [PID 1](guide::pid_1), and [Twisted's names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!
