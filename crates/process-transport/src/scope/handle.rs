@@ -224,18 +224,14 @@ impl Scope {
         }
     }
 
-    /// Waits until it is empty, or for this time; for process groups only for the pause.
-    pub(super) fn wait_until_empty(
-        &self,
-        at_most: Duration,
-        pause: Duration,
-    ) -> Result<(), ScopeError> {
+    /// Waits until it is empty, or for this time; for process groups always for this time.
+    pub(super) fn wait_until_empty(&self, at_most: Duration) -> Result<(), ScopeError> {
         match &self.0.keeper {
             Keeper::Cgroup(cgroup) => {
                 cgroup.folder().wait_until_empty(at_most).map(drop).map_err(self.os("wait for"))
             }
             Keeper::Groups(..) => {
-                let pause = Timespec::try_from(pause).ok();
+                let pause = Timespec::try_from(at_most).ok();
                 poll(&mut [], pause.as_ref()).ok(); // a signal may cut it short
                 Ok(())
             }

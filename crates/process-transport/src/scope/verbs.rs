@@ -36,7 +36,7 @@ impl Scope {
         loop {
             match ending.step(stopwatch.now())? {
                 EndingStep::Done(termination) => return Ok(termination),
-                EndingStep::Wait { at_most, pause } => self.wait_until_empty(at_most, pause)?,
+                EndingStep::Wait(at_most) => self.wait_until_empty(at_most)?,
             }
         }
     }
