@@ -22,6 +22,12 @@ pub(super) struct Folder(Infallible);
 #[derive(Debug)]
 pub(crate) struct Branch(Infallible);
 
+/// Why no cgroup could be made.
+#[derive(Debug)]
+pub(super) struct NoCgroup {
+    pub(super) why: String,
+}
+
 /// Why a limit was not set.
 #[derive(Debug)]
 #[expect(dead_code, reason = "nothing fails where nothing is")]
@@ -31,15 +37,19 @@ pub(super) enum NoLimit {
 }
 
 impl Cgroup {
-    pub(super) fn below_own(_: &str) -> Result<Self, String> {
-        Err("this system has no cgroups".to_owned())
+    pub(super) fn below_own(_: &str) -> Result<Self, NoCgroup> {
+        Err(NoCgroup { why: "this system has no cgroups".to_owned() })
     }
 
-    pub(super) fn below(_: PathBuf, _: &str) -> Result<Self, String> {
-        Err("this system has no cgroups".to_owned())
+    pub(super) fn below(_: PathBuf, _: &str) -> Result<Self, NoCgroup> {
+        Err(NoCgroup { why: "this system has no cgroups".to_owned() })
     }
 
     pub(super) fn folder(&self) -> &Folder {
+        match self.0 {}
+    }
+
+    pub(super) fn is_in_unit(&self) -> bool {
         match self.0 {}
     }
 

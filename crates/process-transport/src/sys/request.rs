@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(target_os = "linux")]
+use super::ask::ManagerCall;
 use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
 use super::owned::Entry;
@@ -90,6 +92,9 @@ pub(crate) struct Birthplace {
     is_by_clone: AtomicBool,
     /// A child that a clone put there was dead at once.
     kills_newborns: Arc<AtomicBool>,
+    /// How a child asks systemd for it, if it is in a unit of systemd.
+    #[cfg(target_os = "linux")]
+    manager: Option<ManagerCall>,
 }
 
 impl Birthplace {
@@ -100,7 +105,25 @@ impl Birthplace {
         procs: CString,
         kills_newborns: Arc<AtomicBool>,
     ) -> Self {
-        Self { folder, procs, is_by_clone: AtomicBool::new(false), kills_newborns }
+        Self {
+            folder,
+            procs,
+            is_by_clone: AtomicBool::new(false),
+            kills_newborns,
+            #[cfg(target_os = "linux")]
+            manager: None,
+        }
+    }
+
+    /// Lets a child that cannot go there ask systemd.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_manager(self, manager: Option<ManagerCall>) -> Self {
+        Self { manager, ..self }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn manager(&self) -> Option<&ManagerCall> {
+        self.manager.as_ref()
     }
 
     /// Returns whether a clone may put a child there.
