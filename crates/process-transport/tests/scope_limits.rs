@@ -158,12 +158,11 @@ fn a_scope_gets_no_more_than_its_processor_time() {
     ends_without_a_trace(scope);
 }
 
-/// Case SC-24. The reason of a child's end has the time of that child; the scope has that of all.
+/// Case SC-24. The reason of a child's end has the time of that child; the scope has that of all. It takes
+/// no controller.
 #[test]
-fn the_usage_of_a_scope_counts_those_that_nobody_waits_for() {
-    let Some(scope) = controlled_or_skip("usage", "memory") else { return };
-    let scope = scope.memory_max(256 << 20).unwrap();
-    let place = folder(&scope);
+fn the_time_of_a_scope_counts_those_that_nobody_waits_for() {
+    let Some(scope) = cgroup_or_skip("time") else { return };
     let script = "setsid sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done' & exit 0";
     let mut child = quiet(sh(script)).scope(&scope).spawn().unwrap();
     let reason = child.wait().unwrap().unwrap();
@@ -171,7 +170,16 @@ fn the_usage_of_a_scope_counts_those_that_nobody_waits_for() {
     until("the other one has ended", || scope.members().unwrap().is_empty());
     let both = scope.cpu_time().unwrap();
     assert!(both > alone * 2, "{both:?} of all, {alone:?} of the child");
-    let before = both;
+    ends_without_a_trace(scope);
+}
+
+/// Case SC-24.
+#[test]
+fn the_usage_of_a_scope_has_its_time_and_its_peak() {
+    let Some(scope) = controlled_or_skip("usage", "memory") else { return };
+    let scope = scope.memory_max(256 << 20).unwrap();
+    let place = folder(&scope);
+    let before = scope.cpu_time().unwrap();
     let reason = fills(32).scope(&scope).spawn().unwrap().wait().unwrap().unwrap();
     let alone = used(reason.usage().expect("a reaped child has it"));
     match scope.usage() {
@@ -184,5 +192,25 @@ fn the_usage_of_a_scope_counts_those_that_nobody_waits_for() {
         }
         Err(error) => no_peak(&place, &error),
     }
+    ends_without_a_trace(scope);
+}
+
+/// Case SC-29. Each process starts others without end, in sessions of their own, up to the limit; those that
+/// cannot are replaced by others.
+#[test]
+fn a_fork_bomb_at_its_limit_is_killed_at_once() {
+    let Some(scope) = controlled_or_skip("endless", "pids") else { return };
+    const MOST: u64 = 2000;
+    let scope = scope.pids_max(MOST).unwrap();
+    let place = folder(&scope);
+    let bomb = "while :; do setsid sh -c \"$0\" \"$0\" & done";
+    let bomb = quiet(command("/bin/sh").args(["-c", bomb, bomb]));
+    let mut first = bomb.owned(true).scope(&scope).spawn().unwrap();
+    let current = || fs::read_to_string(place.join("pids.current")).unwrap();
+    until("the limit is reached", || number(&place, "pids.events", "max") > 0);
+    assert!(current().trim_end().parse::<u64>().unwrap() <= MOST);
+    scope.kill().unwrap();
+    first.wait().unwrap().unwrap_err();
+    until("none is left", || scope.members().unwrap().is_empty());
     ends_without_a_trace(scope);
 }
