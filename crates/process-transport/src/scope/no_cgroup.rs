@@ -18,6 +18,10 @@ pub(super) struct Cgroup(Infallible);
 #[derive(Debug)]
 pub(super) struct Folder(Infallible);
 
+/// Nothing to thaw.
+#[derive(Debug)]
+pub(super) struct Thawed;
+
 /// No branch.
 #[derive(Debug)]
 pub(crate) struct Branch(Infallible);
@@ -65,7 +69,7 @@ impl Cgroup {
         match self.0 {}
     }
 
-    pub(super) fn hold_thawed(&self) -> Option<()> {
+    pub(super) fn hold_thawed(&self) -> Option<Thawed> {
         match self.0 {}
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::raw::{self, Call};
 
 /// How long systemd may take for an answer, in seconds.
-const ANSWERS_WITHIN: libc::time_t = 5;
+const ANSWERS_WITHIN: i32 = 5;
 
 /// The longest message that is skipped: the largest that D-Bus allows.
 const MOST_BYTES: usize = 128 << 20;
@@ -148,7 +148,7 @@ fn connect(address: &libc::sockaddr_un) -> Call<c_int> {
     // SAFETY: no pointer is passed.
     let socket = unsafe { libc::syscall(libc::SYS_socket, libc::AF_UNIX, kind, 0) };
     let Ok(socket @ 0..) = c_int::try_from(socket) else { return Err(raw::last_errno()) };
-    let limit = libc::timeval { tv_sec: ANSWERS_WITHIN, tv_usec: 0 };
+    let limit = libc::timeval { tv_sec: ANSWERS_WITHIN.into(), tv_usec: 0 };
     let (level, bytes) = (libc::SOL_SOCKET, size_of::<libc::timeval>());
     for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
         let value = &raw const limit;

@@ -91,6 +91,7 @@ pub(crate) struct Birthplace {
     /// The kernel puts the child there; else the child goes there itself.
     is_by_clone: AtomicBool,
     /// A child that a clone put there was dead at once.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
     kills_newborns: Arc<AtomicBool>,
     /// How a child asks systemd for it, if it is in a unit of systemd.
     #[cfg(target_os = "linux")]
@@ -100,6 +101,7 @@ pub(crate) struct Birthplace {
 impl Birthplace {
     /// Names a cgroup by its open folder, and by the path of its `cgroup.procs`. `kills_newborns` is what
     /// was learnt about it.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
     pub(crate) fn new(
         folder: Arc<OwnedFd>,
         procs: CString,
