@@ -28,6 +28,9 @@ const ACCESS: &str = "PROCESSION_SYSTEMD_ACCESS";
 /// What a program prints when it has seen everything.
 const SEEN: &str = "it was seen";
 
+/// What it prints if there is no controller of processes.
+const NO_LIMIT: &str = "no limit was seen";
+
 /// Sets up the user's place and starts the manager, then the program. Its arguments are the hierarchy of
 /// cgroups, the cgroup in it that the test has made, the program, systemd's program, and the name of the
 /// program's test.
@@ -44,6 +47,9 @@ chown $user:$user /run/user/$user
 export XDG_RUNTIME_DIR=/run/user/$user HOME=/run/user/$user
 unset DBUS_SESSION_BUS_ADDRESS
 mkdir "$base/manager" "$base/program"
+for controller in $(cat "$base/cgroup.controllers"); do
+    echo "+$controller" >"$base/cgroup.subtree_control"
+done
 chown -R $user:$user "$base/manager"
 [ "$access" = denied ] || chown $user:$user "$base" "$base/cgroup.procs"
 as="setpriv --reuid $user --regid $user --clear-groups"
@@ -64,6 +70,10 @@ exit $status
 
 fn quiet(command: Command) -> Command {
     command.child_fd(0, Fd::null()).child_fd(1, Fd::null()).child_fd(2, Fd::null())
+}
+
+fn unit_of(scope: &Scope) -> PathBuf {
+    folder(scope).parent().expect("its unit").to_owned()
 }
 
 /// Returns the program of systemd.
@@ -87,6 +97,9 @@ fn check_as_user(name: &str, test: &str, access: &str) {
     let output = run(hierarchy, &Path::new("/").join(below), &systemd, test, access);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains(SEEN), "{output:?}");
+    if text.contains(NO_LIMIT) {
+        skip(&format!("the limit in {name}"), "there is no controller of processes");
+    }
     ends_without_a_trace(scope);
 }
 
@@ -115,7 +128,7 @@ fn a_program_of_a_user_with_a_manager() {
     let scope = Scope::new("a scope: é").unwrap();
     assert_eq!(scope.mechanism(), ScopeMechanism::SystemdUnit, "{scope:?}");
     let place = folder(&scope);
-    let unit = place.parent().unwrap().to_owned();
+    let unit = unit_of(&scope);
     let name = unit.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("procession-") && name.ends_with(".scope"), "{name}");
     for path in [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork] {
@@ -141,11 +154,20 @@ fn a_program_of_a_user_with_a_manager() {
     // A second one has a unit of its own.
     let other = Scope::new("other").unwrap();
     assert_eq!(other.mechanism(), ScopeMechanism::SystemdUnit);
-    assert_ne!(folder(&other).parent(), Some(&*unit));
+    assert_ne!(unit_of(&other), unit);
     let mut sleep = quiet(command("/bin/sleep").arg("30")).scope(&other).spawn().unwrap();
     ends_without_a_trace(scope);
     until("the unit has ended", || !unit.exists());
     assert_eq!(other.members().unwrap(), [sleep.pid()]);
+    let controllers = fs::read_to_string(unit_of(&other).join("cgroup.controllers")).unwrap();
+    if controllers.split_whitespace().any(|one| one == "pids") {
+        let other = other.clone().pids_max(2).expect("the unit has no process of its own");
+        let mut forks = quiet(sh("/bin/true; exit 0")).scope(&other).spawn().unwrap();
+        assert!(forks.wait().unwrap().is_err(), "a third process");
+    } else {
+        println!("\n{NO_LIMIT}");
+        assert!(matches!(other.clone().pids_max(1), Err(ScopeError::Unsupported { .. })));
+    }
     if !can_clone && env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1") {
         let stream = UnixStream::connect(&socket).unwrap();
         let manager = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
