@@ -166,7 +166,7 @@ struct Keeper {
 impl Keeper {
     fn start() -> io::Result<Self> {
         let shell = Command::new("/bin/sh").args(["-c", "read -r _"]).new_session();
-        let shell = shell.current_dir("/").stdin(Fd::to_child());
+        let shell = shell.env_clear().current_dir("/").stdin(Fd::to_child());
         let mut child = shell.stdout(Fd::null()).stderr(Fd::null()).spawn()?;
         let input = child.take(0).map_err(io::Error::other)?;
         Ok(Self { child, _input: input, owner: process::id() })
