@@ -13,7 +13,7 @@ use crate::machine::Architecture;
 use crate::programs::Programs;
 
 /// Packages with programs that the tests and the script start.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 16] = [
     "base-files",
     "base-passwd",
     "bash",
@@ -28,6 +28,7 @@ const PACKAGES: [&str; 15] = [
     "procps",
     "sed",
     "strace",
+    "systemd",
     "util-linux",
 ];
 

@@ -27,11 +27,15 @@ use std::path::{Path, PathBuf};
 use procession_protocol::SpawnPath;
 use procession_test_support::core_dumps_end_one_process;
 
-use crate::matrix::rows::{ASKED, KEPT, LAUNCH, LOOPS, MOVED, Row, STAYS, TERMINALS, VERBS};
+use crate::matrix::profile;
+use crate::matrix::rows::{
+    ASKED, KEPT, LAUNCH, LOOPS, MOVED, Row, SCOPE, SCOPED, STAYS, TERMINALS, VERBS,
+};
 use crate::matrix::sys::Page;
 use crate::matrix::table::{self, Outcomes};
 use crate::matrix::watch::watch;
 use crate::matrix::{Cell, Column, Refusal, program};
+use crate::util::scopes::cgroup_or_skip;
 use crate::util::{forced_path, isolated, root_or_skip, sanitizer, skip, sys};
 
 /// The directory to write the tables to. Each table goes to a file with the name of its test.
@@ -153,9 +157,16 @@ fn check_every_refusal(name: &str, rows: &[Row]) {
         faults: Vec::new(),
     };
     let only = std::env::var("PROCESSION_TEST_CALL").ok();
-    let is_wanted = |row: &&Row| only.as_ref().is_none_or(|only| only == row.call);
+    let is_scoped = |row: &Row| row.scenario.name == SCOPED.name;
+    let scope = rows.iter().any(is_scoped).then(|| cgroup_or_skip(profile::SCOPE)).flatten();
+    let has_scope = scope.is_some();
+    *SCOPE.lock().expect("no thread panics") = scope;
+    let is_wanted = |row: &&Row| {
+        (has_scope || !is_scoped(row)) && only.as_ref().is_none_or(|only| only == row.call)
+    };
     let found: Vec<(&Row, Outcomes)> =
         rows.iter().filter(is_wanted).map(|row| (row, matrix.outcomes(row))).collect();
+    drop(SCOPE.lock().expect("no thread panics").take());
     if let Some(dir) = write_to {
         let lines: Vec<String> =
             found.iter().flat_map(|(row, outcomes)| table::lines(row, outcomes)).collect();

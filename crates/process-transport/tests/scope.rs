@@ -115,6 +115,10 @@ fn a_killed_scope_can_be_used_again() {
         let cat = command("/bin/cat").arg("/proc/self/cgroup").scope(&scope);
         let output = cat.spawn().unwrap().output().unwrap();
         assert!(is_in(&folder(&scope), output.stdout_utf8().unwrap()), "{output:?}");
+        // It has become empty by itself; then a termination empties it.
+        let mut sleep = quiet(command("/bin/sleep").arg("30")).scope(&scope).spawn().unwrap();
+        assert!(scope.terminate(Signal::TERM, bound(ms(5000))).unwrap().is_gone());
+        assert_eq!(sleep.wait().unwrap().unwrap_err().signal(), Some(Signal::TERM));
     }
     ends_without_a_trace(scope);
 }

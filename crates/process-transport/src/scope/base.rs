@@ -20,32 +20,41 @@ pub(super) fn folder(cgroup: &[u8], mountinfo: &[u8]) -> Result<PathBuf, &'stati
         return Err("the program's cgroup lies outside of its cgroup namespace");
     }
     let mut is_mounted = false;
-    for line in mountinfo.split(|byte| *byte == b'\n') {
-        let Some((root, mount)) = cgroup2(line) else { continue };
-        is_mounted = true;
-        if let Some(below) = below(&root, path) {
-            return Ok(PathBuf::from(OsStr::from_bytes(&mount)).join(below));
+    let mut found: Option<(PathBuf, &Path)> = None;
+    for mount in mountinfo.split(|byte| *byte == b'\n').filter_map(mount) {
+        let place = PathBuf::from(OsStr::from_bytes(&mount.place));
+        // The one below it cannot be reached any more. All are below the root, which may be listed late.
+        found.take_if(|(hidden, _)| place != Path::new("/") && hidden.starts_with(&place));
+        if mount.is_cgroup2 {
+            is_mounted = true;
+            found = found.or_else(|| Some((place, below(&mount.root, path)?)));
         }
     }
-    Err(if is_mounted {
+    found.map(|(place, below)| place.join(below)).ok_or(if is_mounted {
         "no mount of the cgroups of version 2 has the program's own"
     } else {
         "the cgroups of version 2 are not mounted"
     })
 }
 
+/// A line of mountinfo.
+struct Mount {
+    root: Vec<u8>,
+    place: Vec<u8>,
+    is_cgroup2: bool,
+}
+
 fn is_outside(path: &[u8]) -> bool {
     path == b"/.." || path.starts_with(b"/../")
 }
 
-/// Returns the root and the place of a mount of the hierarchy.
-fn cgroup2(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let root = unescaped(fields.nth(3)?);
-    let mount = unescaped(fields.next()?);
+    let place = unescaped(fields.next()?);
     // Any number of optional fields ends in a dash; then comes the type.
     fields.find(|field| *field == b"-")?;
-    (fields.next()? == b"cgroup2").then_some((root, mount))
+    Some(Mount { root, place, is_cgroup2: fields.next()? == b"cgroup2" })
 }
 
 /// Replaces the escapes of mountinfo: a backslash and three octal digits.
@@ -127,6 +136,19 @@ mod tests {
         );
         assert!(of("", "").is_err());
         assert!(of("0::/\n", "cgroup2\n25 30\n- cgroup2\n").is_err());
+    }
+
+    #[test]
+    fn a_mount_that_another_one_hides_is_passed_over() {
+        let hidden = "33 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let over = "34 31 0:30 / /sys/fs/cgroup rw - tmpfs none rw\n";
+        assert!(of("0::/z\n", &format!("{hidden}{over}")).is_err());
+        let again = format!("{hidden}{over}{UNIFIED}");
+        assert_eq!(of("0::/z\n", &again).as_deref(), Ok("/sys/fs/cgroup/z"));
+        let late_root = format!("{UNIFIED}1 0 0:1 / / rw - ext4 /dev/root rw\n");
+        assert_eq!(of("0::/z\n", &late_root).as_deref(), Ok("/sys/fs/cgroup/z"));
+        let beside = format!("{UNIFIED}35 31 0:31 / /sys/fs/cgroup2 rw - tmpfs none rw\n");
+        assert_eq!(of("0::/z\n", &beside).as_deref(), Ok("/sys/fs/cgroup/z"));
     }
 
     #[test]

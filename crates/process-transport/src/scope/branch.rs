@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use procession_core::Signal;
@@ -14,17 +15,34 @@ use crate::sys;
 
 /// The folders of branches whose child has come to its end, and in which processes lived on.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LeftFolders(Arc<Mutex<Vec<PathBuf>>>);
+struct LeftFolders(Arc<Mutex<Vec<PathBuf>>>);
 
 impl LeftFolders {
     /// Removes the folders that are empty by now.
-    pub(super) fn sweep(&self) {
+    fn sweep(&self) {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         left.retain(|folder| fs::remove_dir(folder).is_err() && folder.exists());
     }
 
     fn add(&self, folder: PathBuf) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
+    }
+}
+
+/// The branches of one scope.
+#[derive(Debug, Default)]
+pub(super) struct Branches {
+    left: LeftFolders,
+    made: AtomicU64,
+}
+
+impl Branches {
+    /// Makes the folder of an owned child in that of the scope.
+    pub(super) fn make(&self, scope: &Folder) -> io::Result<Branch> {
+        self.left.sweep();
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let folder = Folder::make(scope.file(&format!("run-{number}")))?;
+        Ok(Branch { folder, left: self.left.clone(), owner: process::id() })
     }
 }
 
@@ -37,10 +55,6 @@ pub(crate) struct Branch {
 }
 
 impl Branch {
-    pub(super) fn make(path: PathBuf, left: LeftFolders) -> io::Result<Self> {
-        Ok(Self { folder: Folder::make(path)?, left, owner: process::id() })
-    }
-
     pub(super) fn folder(&self) -> &Folder {
         &self.folder
     }

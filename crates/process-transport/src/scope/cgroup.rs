@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, access};
 
 use super::base;
-use super::branch::{Branch, LeftFolders};
+use super::branch::{Branch, Branches};
 use super::folder::{self, Folder, value};
+use super::unit::Unit;
 use crate::sys::{self, Birthplace, ScopePlace};
 
 /// How many folders of the same name, left by dead programs with this program's number, are passed
@@ -42,11 +43,33 @@ pub(super) struct Cgroup {
     kill: Option<OwnedFd>,
     /// See [`Birthplace::new`].
     kills_newborns: Arc<AtomicBool>,
-    left: LeftFolders,
-    branches: AtomicU64,
+    branches: Branches,
     /// Written while it is frozen, read while a child is launched: a child that is frozen before its
     /// exec would hold its parent up.
     is_frozen: RwLock<bool>,
+    /// The unit of systemd that it is in.
+    unit: Option<Unit>,
+}
+
+/// Why no cgroup could be made.
+#[derive(Debug)]
+pub(super) struct NoCgroup {
+    pub(super) why: String,
+    /// The user may not make one there.
+    pub(super) is_denied: bool,
+}
+
+impl From<String> for NoCgroup {
+    fn from(why: String) -> Self {
+        Self { why, is_denied: false }
+    }
+}
+
+impl NoCgroup {
+    fn because(path: &Path, error: &io::Error) -> Self {
+        let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+        Self { why: format!("{}: {error}", path.display()), is_denied }
+    }
 }
 
 /// Why a limit was not set.
@@ -59,19 +82,25 @@ pub(super) enum NoLimit {
 
 impl Cgroup {
     /// Makes a cgroup below the program's own; fails with the reason why the system does not let it.
-    pub(super) fn below_own(name: &str) -> Result<Self, String> {
+    pub(super) fn below_own(name: &str) -> Result<Self, NoCgroup> {
         let read = |path: &str| fs::read(path).map_err(|error| format!("{path}: {error}"));
-        let base = base::folder(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)?;
-        Self::below(base, name)
+        let base = base::folder(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?);
+        Self::below(base.map_err(str::to_owned)?, name)
+    }
+
+    /// Makes a cgroup in that of a unit.
+    pub(super) fn in_unit(unit: Unit, name: &str) -> Result<Self, NoCgroup> {
+        let made = Self::below(unit.folder.clone(), name)?;
+        Ok(Self { unit: Some(unit), ..made })
     }
 
     /// Makes a cgroup below this one.
-    pub(super) fn below(base: PathBuf, name: &str) -> Result<Self, String> {
-        let because = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    pub(super) fn below(base: PathBuf, name: &str) -> Result<Self, NoCgroup> {
+        let because = NoCgroup::because;
         let procs = base.join("cgroup.procs");
         // Who moves a process needs this for the cgroup above both places.
-        access(&procs, Access::WRITE_OK).map_err(|error| because(&procs, error.into()))?;
-        let folder = make(&base, name).map_err(|error| because(&base, error))?;
+        access(&procs, Access::WRITE_OK).map_err(|error| because(&procs, &error.into()))?;
+        let folder = make(&base, name).map_err(|error| because(&base, &error))?;
         let path = folder.path().to_owned();
         let made = Self::of(base, folder);
         made.inspect_err(|_| {
@@ -79,12 +108,11 @@ impl Cgroup {
         })
     }
 
-    fn of(base: PathBuf, folder: Folder) -> Result<Self, String> {
-        let because =
-            |name: &str, error: io::Error| format!("{}: {error}", folder.file(name).display());
+    fn of(base: PathBuf, folder: Folder) -> Result<Self, NoCgroup> {
+        let because = |name: &str, error: io::Error| NoCgroup::because(&folder.file(name), &error);
         let kind = folder.read("cgroup.type").map_err(|error| because("cgroup.type", error))?;
         if kind.trim_end() != "domain" {
-            return Err(format!("{}: it is {}", folder.path().display(), kind.trim_end()));
+            return Err(format!("{}: it is {}", folder.path().display(), kind.trim_end()).into());
         }
         access(folder.file("cgroup.procs"), Access::WRITE_OK)
             .map_err(|error| because("cgroup.procs", error.into()))?;
@@ -98,13 +126,18 @@ impl Cgroup {
         };
         let place = kill.as_ref().map(|kill| sys::enter_scope(kill.as_fd())).transpose();
         let place = place.map_err(|error| error.to_string())?;
-        let (left, branches) = (LeftFolders::default(), AtomicU64::new(0));
-        let (kills_newborns, is_frozen) = (Arc::default(), RwLock::new(false));
-        Ok(Self { base, folder, opened, place, kill, kills_newborns, left, branches, is_frozen })
+        let (branches, kills_newborns, unit) = (Branches::default(), Arc::default(), None);
+        let is_frozen = RwLock::new(false);
+        Ok(Self { base, folder, opened, place, kill, kills_newborns, branches, is_frozen, unit })
     }
 
     pub(super) fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// Returns whether it is in a unit that systemd has started for it.
+    pub(super) fn is_in_unit(&self) -> bool {
+        self.unit.is_some()
     }
 
     pub(super) fn kill(&self) -> io::Result<()> {
@@ -151,9 +184,7 @@ impl Cgroup {
 
     /// Makes the folder of an owned child.
     pub(super) fn branch(&self) -> io::Result<Branch> {
-        self.left.sweep();
-        let number = self.branches.fetch_add(1, Ordering::Relaxed);
-        Branch::make(self.folder.file(&format!("run-{number}")), self.left.clone())
+        self.branches.make(&self.folder)
     }
 
     /// Returns where a child is born: here, or in its branch.
@@ -168,7 +199,8 @@ impl Cgroup {
         };
         let procs = folder.file("cgroup.procs").into_os_string();
         let procs = CString::new(procs.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        Ok(Birthplace::new(opened, procs, kills_newborns))
+        let call = self.unit.as_ref().map(|unit| unit.call_to_join(folder.path())).transpose()?;
+        Ok(Birthplace::new(opened, procs, kills_newborns).with_manager(call))
     }
 
     /// Sets a limit, and checks that the system has it.

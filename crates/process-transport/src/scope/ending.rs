@@ -1,21 +1,20 @@
-//! The termination of a scope: a signal to all members, a grace, and KILL. Its caller waits.
+//! The termination of a scope: does what the [`Terminator`] asks for, as if the members were a group
+//! whose leader is reaped. Its caller waits.
 
 use std::fmt;
 use std::time::Duration;
 
 use procession_core::Signal;
+use procession_protocol::driver::{
+    GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
+};
 
 use super::error::ScopeError;
 use super::handle::Scope;
 
-/// How long to wait for the killed. A process that waits for a disk, or that a debugger holds, takes
-/// longer.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
-
-/// The pauses between looks: first short ones, then the last again and again.
-const PAUSES_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
-
 /// The result of [`Scope::terminate`].
+///
+/// It has no reason, as that of a child has: each member has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScopeTermination {
     escalated: bool,
@@ -55,65 +54,75 @@ impl fmt::Display for ScopeTermination {
 
 /// One termination, until it has ended. Times count from its beginning.
 #[derive(Debug)]
-pub(crate) struct ScopeEnding {
-    pub(super) scope: Scope,
+pub(super) struct ScopeEnding {
+    scope: Scope,
     signal: Signal,
-    is_sent: bool,
-    /// Zero if the signal is KILL.
-    grace: Duration,
-    killed: Option<Duration>,
-    looks: usize,
+    terminator: Terminator,
+    /// There is no grace.
+    is_at_once: bool,
+    is_killed: bool,
 }
 
 /// What a termination needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EndingStep {
+pub(super) enum EndingStep {
     Done(ScopeTermination),
-    /// A look after this time at the latest, or when the scope is empty. The shorter one is for a
-    /// caller that does not see that.
-    Wait {
-        at_most: Duration,
-        pause: Duration,
-    },
+    /// A look after this time at the latest, or when the scope is empty.
+    Wait(Duration),
 }
 
 impl ScopeEnding {
     pub(super) fn new(scope: Scope, signal: Signal, grace: Duration) -> Self {
         let grace = if signal == Signal::KILL { Duration::ZERO } else { grace };
-        Self { scope, signal, is_sent: false, grace, killed: None, looks: 0 }
+        let mut terminator = Terminator::new(TerminationScope::Group);
+        terminator.on_reaped(Duration::ZERO);
+        terminator.on_terminate(signal, grace, Duration::ZERO);
+        Self { scope, signal, terminator, is_at_once: grace.is_zero(), is_killed: false }
     }
 
     /// Does what is due.
-    pub(crate) fn step(&mut self, now: Duration) -> Result<EndingStep, ScopeError> {
-        if !self.is_sent && !self.grace.is_zero() {
-            self.is_sent = true;
-            self.scope.signal(self.signal)?;
-            self.scope.signal(Signal::CONT)?; // a stopped process does not act on the signal
-        }
-        if !self.scope.is_populated()? {
-            return Ok(self.done(true, now));
-        }
-        if now >= self.grace {
-            let killed = *self.killed.get_or_insert(now);
-            // Again at each look: a child may have been launched into it since.
-            self.scope.kill()?;
-            if now >= killed.saturating_add(END_AFTER_KILL) {
-                return Ok(self.done(false, now));
+    pub(super) fn step(&mut self, now: Duration) -> Result<EndingStep, ScopeError> {
+        self.terminator.on_time(now);
+        while let Some(step) = self.terminator.poll_step() {
+            match step {
+                // An empty scope is not killed, so nothing is escalated.
+                TerminationStep::Signal(_) if !self.scope.is_populated()? => {
+                    return Ok(self.done(false, true, now));
+                }
+                TerminationStep::Signal(signal) if !self.is_at_once => self.scope.signal(signal)?,
+                TerminationStep::Continue if !self.is_at_once => self.scope.signal(Signal::CONT)?,
+                TerminationStep::Signal(_) | TerminationStep::Continue => {} // KILL comes next
+                TerminationStep::Kill => {
+                    self.is_killed = true;
+                    self.scope.kill()?;
+                }
+                TerminationStep::LookAtGroup => self.look(now)?,
+                TerminationStep::Reap => {} // not asked for after the reap
             }
         }
-        let until = match self.killed {
-            None => self.grace,
-            Some(killed) => killed.saturating_add(END_AFTER_KILL),
-        };
-        let at_most = until.saturating_sub(now).max(Duration::from_millis(1));
-        let pause = PAUSES_MS.get(self.looks).or(PAUSES_MS.last()).copied().unwrap_or(1);
-        self.looks += 1;
-        let pause = Duration::from_millis(pause).min(at_most);
-        Ok(EndingStep::Wait { at_most, pause })
+        match self.terminator.poll_outcome() {
+            Some(TerminationOutcome::Ended { escalated, is_gone, after }) => {
+                Ok(self.done(escalated, is_gone, after))
+            }
+            _ => {
+                let due = self.terminator.poll_deadline().unwrap_or(now);
+                Ok(EndingStep::Wait(due.saturating_sub(now)))
+            }
+        }
     }
 
-    fn done(&self, is_gone: bool, after: Duration) -> EndingStep {
-        let escalated = self.killed.is_some() && self.signal != Signal::KILL;
+    fn look(&mut self, now: Duration) -> Result<(), ScopeError> {
+        let is_populated = self.scope.is_populated()?;
+        if is_populated && self.is_killed {
+            self.scope.kill()?; // again: a child may have been launched into it since
+        }
+        let state = if is_populated { GroupState::Alive } else { GroupState::Empty };
+        self.terminator.on_group(state, now);
+        Ok(())
+    }
+
+    fn done(&self, escalated: bool, is_gone: bool, after: Duration) -> EndingStep {
+        let escalated = escalated && self.signal != Signal::KILL;
         EndingStep::Done(ScopeTermination { escalated, is_gone, after })
     }
 }

@@ -21,9 +21,10 @@ use super::no_cgroup::Cgroup;
 /// On Linux a scope is a cgroup of version 2, a folder in the program's own cgroup. A process stays in
 /// it through `setsid`, double forks and the death of its parents. So [`kill`](Self::kill) and
 /// [`terminate`](Self::terminate) reach what no signal to a process group reaches, and both know when
-/// nothing is left. If the system does not let the program make a cgroup, a scope is the process
-/// groups of its children, and what leaves these is out of reach. [`mechanism`](Self::mechanism) says
-/// which of the two it is; what the second cannot do is an error.
+/// nothing is left. In a session of a terminal or of ssh, whose cgroup is root's, the user's systemd
+/// starts a unit for the scope, and the cgroup is there. If the program gets no cgroup, a scope is the
+/// process groups of its children, and what leaves these is out of reach.
+/// [`mechanism`](Self::mechanism) says what it is; what process groups cannot do is an error.
 ///
 /// [`Command::scope`](crate::Command::scope) puts a child into it, from the child's first instruction
 /// on. The program itself is never moved. A scope can be cloned, sent and shared; all clones are one
@@ -50,7 +51,7 @@ use super::no_cgroup::Cgroup;
 /// // A daemon, which no signal to the group of its parent would reach.
 /// let shell = Command::new("sh").args(["-c", "setsid sleep 600 & exit 0"]).scope(&scope);
 /// assert!(shell.stdout(procession::Fd::null()).stderr(procession::Fd::null()).spawn()?.wait()?.is_ok());
-/// if scope.mechanism() == ScopeMechanism::Cgroup {
+/// if scope.mechanism() != ScopeMechanism::ProcessGroup {
 ///     let ended = scope.terminate(Signal::TERM, Duration::from_secs(5))?;
 ///     assert!(ended.is_gone());
 /// }
@@ -65,6 +66,10 @@ pub struct Scope(Arc<ScopeState>);
 pub enum ScopeMechanism {
     /// A cgroup of version 2: no process leaves it.
     Cgroup,
+    /// The same, in a unit that the user's systemd has started for it. A shell waits in the unit until
+    /// the scope is dropped; it is a child of the program. Where only systemd may move a process there,
+    /// each child asks it between its clone and its exec, which takes some milliseconds.
+    SystemdUnit,
     /// The process group of each child: a process that starts a session or a group has left it.
     ProcessGroup,
 }
@@ -100,44 +105,9 @@ impl Drop for ScopeState {
 }
 
 impl Scope {
-    /// Makes a scope.
-    ///
-    /// The program has one scope of a name at a time. Scopes of other programs may have the same name:
-    /// the folder is `procession-PID-NAME`.
-    ///
-    /// The first scope of a program installs the handlers of
-    /// [`end_owned_groups`](crate::end_owned_groups), as an owned child of a reactor does.
-    ///
-    /// # Errors
-    ///
-    /// [`ScopeError::Name`] if the name is empty, longer than 200 bytes, `.` or `..`, has a slash or a
-    /// control character, or begins as the kernel's files do (`cgroup.`, `memory.`).
-    /// [`ScopeError::Exists`] if the program has a scope of that name. A system that does not let the
-    /// program make a cgroup is no error.
-    pub fn new(name: &str) -> Result<Self, ScopeError> {
-        let name = UsedName::new(name)?;
-        let keeper = match Cgroup::below_own(name.as_str()) {
-            Ok(cgroup) => Keeper::Cgroup(Box::new(cgroup)),
-            Err(why) => Keeper::Groups(Arc::default(), why),
-        };
-        Ok(Self(Arc::new(ScopeState { keeper, name })))
-    }
-
-    /// Makes a scope in this cgroup, given by its folder, instead of the program's own.
-    ///
-    /// Limits need a cgroup without processes of its own: the program runs in `service/main`, for
-    /// instance, and makes its scopes within `service`. systemd prepares that with `Delegate=yes` and
-    /// `DelegateSubgroup=main`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`new`](Self::new); and [`ScopeError::Base`] if the program cannot make a cgroup
-    /// there.
-    pub fn within(base: impl AsRef<Path>, name: &str) -> Result<Self, ScopeError> {
-        let (name, base) = (UsedName::new(name)?, base.as_ref().to_owned());
-        let cgroup = Cgroup::below(base.clone(), name.as_str());
-        let cgroup = cgroup.map_err(|why| ScopeError::Base(base, why))?;
-        Ok(Self(Arc::new(ScopeState { keeper: Keeper::Cgroup(Box::new(cgroup)), name })))
+    /// Makes a scope of what keeps it.
+    pub(super) fn of(keeper: Keeper, name: UsedName) -> Self {
+        Self(Arc::new(ScopeState { keeper, name }))
     }
 
     /// Returns the name, as given.
@@ -148,6 +118,7 @@ impl Scope {
     /// Returns what keeps the processes together. It never changes.
     pub fn mechanism(&self) -> ScopeMechanism {
         match self.0.keeper {
+            Keeper::Cgroup(ref cgroup) if cgroup.is_in_unit() => ScopeMechanism::SystemdUnit,
             Keeper::Cgroup(_) => ScopeMechanism::Cgroup,
             Keeper::Groups(..) => ScopeMechanism::ProcessGroup,
         }
@@ -224,18 +195,14 @@ impl Scope {
         }
     }
 
-    /// Waits until it is empty, or for this time; for process groups only for the pause.
-    pub(super) fn wait_until_empty(
-        &self,
-        at_most: Duration,
-        pause: Duration,
-    ) -> Result<(), ScopeError> {
+    /// Waits until it is empty, or for this time; for process groups always for this time.
+    pub(super) fn wait_until_empty(&self, at_most: Duration) -> Result<(), ScopeError> {
         match &self.0.keeper {
             Keeper::Cgroup(cgroup) => {
                 cgroup.folder().wait_until_empty(at_most).map(drop).map_err(self.os("wait for"))
             }
             Keeper::Groups(..) => {
-                let pause = Timespec::try_from(pause).ok();
+                let pause = Timespec::try_from(at_most).ok();
                 poll(&mut [], pause.as_ref()).ok(); // a signal may cut it short
                 Ok(())
             }

@@ -57,6 +57,10 @@ impl Scope {
     /// Limits how many processes and threads are in it; beyond that, no member starts another one
     /// (`EAGAIN`).
     ///
+    /// A launch into it fails too, at [`Step::Clone`](crate::Step::Clone), if the clone puts the child
+    /// there. Where the child goes there itself, before its exec (with a closure, before Linux 5.7, or
+    /// where `clone3` is refused), it counts, but the kernel lets it in.
+    ///
     /// # Errors
     ///
     /// As for [`memory_max`](Self::memory_max), with the controller of processes.

@@ -18,9 +18,19 @@ pub(super) struct Cgroup(Infallible);
 #[derive(Debug)]
 pub(super) struct Folder(Infallible);
 
+/// Nothing to thaw.
+#[derive(Debug)]
+pub(super) struct Thawed;
+
 /// No branch.
 #[derive(Debug)]
 pub(crate) struct Branch(Infallible);
+
+/// Why no cgroup could be made.
+#[derive(Debug)]
+pub(super) struct NoCgroup {
+    pub(super) why: String,
+}
 
 /// Why a limit was not set.
 #[derive(Debug)]
@@ -31,15 +41,19 @@ pub(super) enum NoLimit {
 }
 
 impl Cgroup {
-    pub(super) fn below_own(_: &str) -> Result<Self, String> {
-        Err("this system has no cgroups".to_owned())
+    pub(super) fn below_own(_: &str) -> Result<Self, NoCgroup> {
+        Err(NoCgroup { why: "this system has no cgroups".to_owned() })
     }
 
-    pub(super) fn below(_: PathBuf, _: &str) -> Result<Self, String> {
-        Err("this system has no cgroups".to_owned())
+    pub(super) fn below(_: PathBuf, _: &str) -> Result<Self, NoCgroup> {
+        Err(NoCgroup { why: "this system has no cgroups".to_owned() })
     }
 
     pub(super) fn folder(&self) -> &Folder {
+        match self.0 {}
+    }
+
+    pub(super) fn is_in_unit(&self) -> bool {
         match self.0 {}
     }
 
@@ -55,7 +69,7 @@ impl Cgroup {
         match self.0 {}
     }
 
-    pub(super) fn hold_thawed(&self) -> Option<()> {
+    pub(super) fn hold_thawed(&self) -> Option<Thawed> {
         match self.0 {}
     }
 

@@ -18,7 +18,7 @@ pub(super) fn go_on(
     match ending.step(reactor.now().saturating_sub(since)) {
         Ok(EndingStep::Done(termination)) => promise.complete(Ok(termination)),
         Err(error) => promise.complete(Err(error)),
-        Ok(EndingStep::Wait { pause, .. }) => {
+        Ok(EndingStep::Wait(pause)) => {
             // Nothing cancels it.
             let _timer =
                 reactor.call_later(pause, move |reactor| go_on(reactor, ending, promise, since));

@@ -1,6 +1,8 @@
-//! What a scope does to all that is in it.
+//! How a scope is made, and what it does to all that is in it.
 
+use std::path::Path;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "reactor")]
@@ -9,14 +11,76 @@ use procession_core::Signal;
 #[cfg(feature = "reactor")]
 use procession_reactor::Handle;
 
+#[cfg(target_os = "linux")]
+use super::cgroup::Cgroup;
 use super::ending::{EndingStep, ScopeEnding, ScopeTermination};
 use super::error::ScopeError;
-use super::handle::Scope;
+use super::handle::{Keeper, Scope};
+#[cfg(target_os = "linux")]
+use super::manager;
+use super::name::UsedName;
+#[cfg(not(target_os = "linux"))]
+use super::no_cgroup::Cgroup;
 #[cfg(feature = "reactor")]
 use super::on_loop;
 use crate::spawned::Stopwatch;
 
 impl Scope {
+    /// Makes a scope.
+    ///
+    /// The program has one scope of a name at a time. Scopes of other programs may have the same name:
+    /// the folder is `procession-PID-NAME`.
+    ///
+    /// The first scope of a program installs the handlers of
+    /// [`end_owned_groups`](crate::end_owned_groups), as an owned child of a reactor does.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError::Name`] if the name is empty, longer than 200 bytes, `.` or `..`, has a slash or a
+    /// control character, or begins as the kernel's files do (`cgroup.`, `memory.`).
+    /// [`ScopeError::Exists`] if the program has a scope of that name. A system that does not let the
+    /// program make a cgroup is no error.
+    ///
+    /// # Platform
+    ///
+    /// systemd is asked if the program's own cgroup is another user's, over the socket
+    /// `systemd/private` in `XDG_RUNTIME_DIR`, or in `/run/user/UID`. If it does not start a unit within
+    /// 5 s, the scope is process groups. A child that has itself moved waits for systemd as long, and
+    /// then fails at [`Step::Scope`](crate::Step::Scope).
+    ///
+    /// # References
+    ///
+    /// `StartTransientUnit` and `AttachProcessesToUnit` in
+    /// [org.freedesktop.systemd1](https://man7.org/linux/man-pages/man5/org.freedesktop.systemd1.5.html).
+    pub fn new(name: &str) -> Result<Self, ScopeError> {
+        let name = UsedName::new(name)?;
+        let cgroup = Cgroup::below_own(name.as_str());
+        #[cfg(target_os = "linux")]
+        let cgroup = cgroup.or_else(|none| manager::cgroup(none, name.as_str()));
+        let keeper = match cgroup {
+            Ok(cgroup) => Keeper::Cgroup(Box::new(cgroup)),
+            Err(none) => Keeper::Groups(Arc::default(), none.why),
+        };
+        Ok(Self::of(keeper, name))
+    }
+
+    /// Makes a scope in this cgroup, given by its folder, instead of the program's own.
+    ///
+    /// Limits need a cgroup without processes of its own: the program runs in `service/main`, for
+    /// instance, and makes its scopes within `service`. systemd prepares that with `Delegate=yes` and
+    /// `DelegateSubgroup=main`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new); and [`ScopeError::Base`] if the program cannot make a cgroup
+    /// there.
+    pub fn within(base: impl AsRef<Path>, name: &str) -> Result<Self, ScopeError> {
+        let (name, base) = (UsedName::new(name)?, base.as_ref().to_owned());
+        let cgroup = Cgroup::below(base.clone(), name.as_str());
+        let cgroup = cgroup.map_err(|none| ScopeError::Base(base, none.why))?;
+        Ok(Self::of(Keeper::Cgroup(Box::new(cgroup)), name))
+    }
+
     /// Sends `signal` to all that is in it, waits for at most `grace` until it is empty, else kills it
     /// and waits for at most a second. Blocks its thread.
     ///
@@ -36,7 +100,7 @@ impl Scope {
         loop {
             match ending.step(stopwatch.now())? {
                 EndingStep::Done(termination) => return Ok(termination),
-                EndingStep::Wait { at_most, pause } => self.wait_until_empty(at_most, pause)?,
+                EndingStep::Wait(at_most) => self.wait_until_empty(at_most)?,
             }
         }
     }

@@ -19,10 +19,11 @@ use std::{mem, process};
 use super::close;
 use super::closing::CloseOptions;
 use super::fd_step::FdStep;
+use super::join::join;
 use super::parent::ParentIdentity;
 use super::raw::{self, Call};
 use super::report::{Reporter, Stage};
-use super::request::{Birthplace, Group, Request};
+use super::request::{Group, Request};
 #[cfg(target_os = "linux")]
 use super::stale;
 use super::step::Step;
@@ -218,16 +219,9 @@ fn name_pid(job: &Job<'_>) -> Call {
     envp.pid().map_or(Ok(()), |variable| pid().map(|pid| variable.set(pid)))
 }
 
-/// Goes to the cgroup of the command, unless the child was born there. It opens a file, so it comes
-/// before the limits, which may leave no number for one.
+/// Goes to the cgroup of the command.
 fn scope(job: &Job<'_>) -> Call {
-    let procs = job.request.birthplace.as_ref().and_then(Birthplace::procs_to_write);
-    if let Some(procs) = procs {
-        let fd = raw::open_for_writing(procs)?;
-        raw::write(fd, b"0")?; // the writer itself
-        raw::close(fd)?;
-    }
-    Ok(())
+    job.request.birthplace.as_ref().map_or(Ok(()), join)
 }
 
 fn session(job: &Job<'_>) -> Call {

@@ -6,7 +6,10 @@
 //! are a few instructions of assembly, as in the library's `clone`. On other architectures, and
 //! where the kernel or a filter refuses the call, the caller makes a child that goes to the cgroup
 //! itself.
-#![expect(unsafe_code, reason = "a system call that returns on another stack")]
+#![cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "a system call that returns on another stack")
+)]
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::ffi::c_long;
@@ -24,6 +27,10 @@ pub(super) struct KernelWrites {
 
 /// Where the child begins.
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(dead_code, reason = "only the assembly reads it")
+)]
 pub(super) struct Entrance {
     /// The end of its stack, which grows downwards.
     pub(super) stack: *mut c_void,
@@ -37,14 +44,7 @@ pub(super) use by_clone3::clone;
 
 /// Fails: this architecture has no assembly here.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) fn clone(
-    _: c_int,
-    _: &OwnedFd,
-    entrance: Entrance,
-    writes: KernelWrites,
-) -> Result<u32, i32> {
-    let Entrance { stack: _, enter: _, argument: _ } = entrance;
-    let KernelWrites { parent: _, child: _ } = writes;
+pub(super) fn clone(_: c_int, _: &OwnedFd, _: Entrance, _: KernelWrites) -> Result<u32, i32> {
     Err(libc::ENOSYS)
 }
 

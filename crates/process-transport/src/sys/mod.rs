@@ -27,6 +27,7 @@
 //! | `clone::enter` | the pointer leads to a live `Job` | `clone::clone_once` borrows it for the call | every spawning test |
 //! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that has no other owner | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
 //! | `clone_into` | the same as for `clone::clone_once`, and the child never returns from the entrance | it is called there alone; `enter` does not return | `scope`: every way of starting |
+//! | `ask` | pointers lead to what the call reads, for its length | slices, and locals of the option's and the address's type | `scope_systemd` |
 //! | `duplicate` | the number is open and not -1 | the result of `fcntl` is checked first, and the program has named the number | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `sanitizer` | a weak symbol names the runtime's function, or nothing | the name is the sanitizer's, and a linker leaves zero if it finds no such symbol | `cargo xtask asan` |
@@ -64,6 +65,7 @@ mod duplicate;
 mod environment;
 mod fd_step;
 mod first_ended;
+mod join;
 mod limits;
 mod lost;
 mod mapping;
@@ -83,6 +85,8 @@ mod take_number;
 mod this_process;
 mod users;
 
+#[cfg(target_os = "linux")]
+mod ask;
 #[cfg(target_os = "linux")]
 mod clone;
 #[cfg(target_os = "linux")]
@@ -129,6 +133,8 @@ mod elsewhere {
     pub(super) mod termios;
     pub(super) mod wait;
 }
+#[cfg(target_os = "linux")]
+pub(crate) use ask::{ACCEPTED, ManagerCall, REST_OF_ACCEPTED, message_bytes};
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 pub(crate) use duplicate::duplicate;
 #[cfg(target_os = "netbsd")]

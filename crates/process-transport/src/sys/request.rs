@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(target_os = "linux")]
+use super::ask::ManagerCall;
 use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
 use super::owned::Entry;
@@ -89,18 +91,41 @@ pub(crate) struct Birthplace {
     /// The kernel puts the child there; else the child goes there itself.
     is_by_clone: AtomicBool,
     /// A child that a clone put there was dead at once.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
     kills_newborns: Arc<AtomicBool>,
+    /// How a child asks systemd for it, if it is in a unit of systemd.
+    #[cfg(target_os = "linux")]
+    manager: Option<ManagerCall>,
 }
 
 impl Birthplace {
     /// Names a cgroup by its open folder, and by the path of its `cgroup.procs`. `kills_newborns` is what
     /// was learnt about it.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
     pub(crate) fn new(
         folder: Arc<OwnedFd>,
         procs: CString,
         kills_newborns: Arc<AtomicBool>,
     ) -> Self {
-        Self { folder, procs, is_by_clone: AtomicBool::new(false), kills_newborns }
+        Self {
+            folder,
+            procs,
+            is_by_clone: AtomicBool::new(false),
+            kills_newborns,
+            #[cfg(target_os = "linux")]
+            manager: None,
+        }
+    }
+
+    /// Lets a child that cannot go there ask systemd.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_manager(self, manager: Option<ManagerCall>) -> Self {
+        Self { manager, ..self }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn manager(&self) -> Option<&ManagerCall> {
+        self.manager.as_ref()
     }
 
     /// Returns whether a clone may put a child there.

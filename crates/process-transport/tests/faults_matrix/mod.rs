@@ -1,7 +1,7 @@
 //! The matrix: the refused call, the way of refusal, the spawn path, and the outcome.
 
 pub(crate) mod copy;
-mod profile;
+pub(crate) mod profile;
 pub(crate) mod program;
 pub(crate) mod rows;
 pub(crate) mod sys;

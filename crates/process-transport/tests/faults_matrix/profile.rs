@@ -3,6 +3,9 @@
 
 use std::fs;
 
+/// The name of the scope of the test.
+pub(crate) const SCOPE: &str = "launch-matrix";
+
 /// Returns the children of a process.
 pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
@@ -79,8 +82,11 @@ pub(crate) fn profile(pid: u32) -> String {
     let files = files.map(|line| line.split_ascii_whitespace().nth(3).unwrap_or("")).unwrap_or("");
     let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap_or_default();
     let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let is_scoped = cgroup.lines().any(|line| line.starts_with("0::") && line.contains(SCOPE));
     format!(
-        "exe {} cwd {} group {} session {} terminal {} nice {} files {files} score {} {} fds {:?}",
+        "scope {} exe {} cwd {} group {} session {} terminal {} nice {} files {files} score {} {} fds {:?}",
+        if is_scoped { "own" } else { "none" },
         link("exe").file_name().unwrap_or_default().display(),
         link("cwd").display(),
         own(field(2)),

@@ -1,7 +1,9 @@
 //! The rows: the refused call, and the part of the command that needs it.
 
+use std::sync::Mutex;
+
 use procession_core::Signal;
-use procession_process_transport::{Command, Fd, Pty, Resource, Rlimit};
+use procession_process_transport::{Command, Fd, Pty, Resource, Rlimit, Scope};
 
 use crate::filter::Calls;
 use crate::util::sys;
@@ -136,6 +138,16 @@ const FILE: Scenario =
     scenario("null", |command| command.child_fd(3, Fd::null()), "(3, \"/dev/null\")");
 const OWNED: Scenario =
     scenario("owned, kill_on_drop", |c| c.owned(true).kill_on_drop(true), "group own");
+/// The scope of the test, which all copies share. A copy that is killed could not remove its own.
+pub(crate) static SCOPE: Mutex<Option<Scope>> = Mutex::new(None);
+pub(crate) const SCOPED: Scenario = scenario(
+    "scope",
+    |command| match &*SCOPE.lock().expect("no thread panics") {
+        Some(scope) => command.scope(scope),
+        None => command,
+    },
+    "scope own",
+);
 const INHERITED: Scenario = scenario("inherit_signals", Command::inherit_signals, "");
 
 const SIGNALLED: Scenario = acting("signal", |command| command, Action::Signal);
@@ -258,6 +270,11 @@ pub(crate) const ASKED: &[Row] = &[
     row("getpid", libc::SYS_getpid, Caller::Program, OWNED),
     row("clone3", libc::SYS_clone3, Caller::Program, OWNED),
     row("pidfd_open", libc::SYS_pidfd_open, Caller::Program, OWNED),
+    row("clone3", libc::SYS_clone3, Caller::Program, SCOPED),
+    row("clone", libc::SYS_clone, Caller::Program, SCOPED),
+    row("openat", libc::SYS_openat, Caller::Child, SCOPED),
+    row("write", libc::SYS_write, Caller::Child, SCOPED),
+    row("close", libc::SYS_close, Caller::Program, SCOPED),
 ];
 
 /// The calls that a terminal needs.

@@ -207,7 +207,7 @@
 //! let run = Run::new("sh").args(["-c", "setsid sleep 600 >/dev/null 2>&1 & echo built"]);
 //! let outcome = reactor.block_on(run.scope(&job).timeout(Duration::from_secs(60)))?;
 //! assert_eq!(outcome.stdout, "built\n");
-//! if job.mechanism() == ScopeMechanism::Cgroup {
+//! if job.mechanism() != ScopeMechanism::ProcessGroup {
 //!     let ended = job.terminate(Signal::TERM, Duration::from_secs(5))?; // ends the daemon too
 //!     assert!(ended.is_gone());
 //! }
@@ -216,8 +216,8 @@
 //! ```
 //!
 //! It is a cgroup if the program may make one below its own: as root, or where systemd has delegated it
-//! (`Delegate=yes`). Else it is the process groups of the children, and
-//! [`mechanism`](crate::Scope::mechanism) says so. Limits need the kernel's controllers too, and are an
+//! (`Delegate=yes`). In a session of a terminal or of ssh, the user's systemd makes one. Else it is the
+//! process groups of the children, and [`mechanism`](crate::Scope::mechanism) says so. Limits need the kernel's controllers too, and are an
 //! error where the system cannot enforce them:
 //!
 //! ```no_run

@@ -14,12 +14,14 @@ pub(super) struct Message {
 }
 
 /// The most bytes of a message that count.
+#[cfg(target_os = "linux")]
 const MESSAGE_BYTES: usize = 4096;
 /// The most bytes of a status that are kept.
 const STATUS_BYTES: usize = 256;
 
 impl Message {
     /// Reads a message. Fields that are not known are ignored, as the protocol demands.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux gives messages"))]
     fn parse(bytes: &[u8]) -> Self {
         let mut message = Self { is_ready: false, status: None };
         for line in String::from_utf8_lossy(bytes).lines() {

@@ -66,6 +66,7 @@ pub(super) fn kill_all(first: &AtomicPtr<ScopePage>) {
 }
 
 /// Puts the number of a descriptor into a free cell. It never waits.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
 pub(super) fn put(
     first: &'static AtomicPtr<ScopePage>,
     fd: c_int,
