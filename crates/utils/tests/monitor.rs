@@ -5,12 +5,13 @@ mod util;
 
 use std::time::Duration;
 
+use procession_core::{Deferred, NoError};
 use procession_process_transport::Command;
 use procession_utils::{
     Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, Policy, ProgramState, Ready,
     RunningMonitor,
 };
-use util::{Driver, WATCHDOG, behaviour, is_running, ms, sh};
+use util::{Driver, WATCHDOG, behaviour, is_running, ms, process_state, sh};
 
 /// A policy with short pauses.
 fn quick(policy: Policy) -> Policy {
@@ -393,6 +394,53 @@ fn a_stream_that_nobody_reads_is_bounded_and_counts_what_it_discards() {
         // Started, exited and done beside the lines.
         assert_eq!(first.skipped, 5003 - 1024);
         drop(running);
+    });
+}
+
+/// Case MO-21.
+#[test]
+fn events_end_with_a_stop_also_when_everything_has_ended_before() {
+    behaviour("events_end_with_a_stop_also_when_everything_has_ended_before", |driver| {
+        let monitor = || Monitor::new().add("short", "true", Policy::never());
+        for drops in [false, true] {
+            let (running, mut events) = start(driver, monitor());
+            until(driver, &mut events, "short", "done");
+            driver.get(running.ended()).expect("a success");
+            if drops {
+                drop(running);
+            } else {
+                stop(driver, &running, &mut events);
+            }
+            let (promise, end) = Deferred::<bool, NoError>::new();
+            let look = async move {
+                promise.complete(Ok(events.next().await.is_none()));
+            };
+            let _look = driver.reactor.spawn_local(look);
+            assert!(driver.get(end).expect("it comes"));
+        }
+    });
+}
+
+/// Case MO-22.
+#[test]
+fn what_a_program_wrote_before_its_end_comes_before_the_end_of_the_events() {
+    let name = "what_a_program_wrote_before_its_end_comes_before_the_end_of_the_events";
+    behaviour(name, |driver| {
+        // 64 KB, which a pipe takes while nobody reads.
+        let script = "i=0; while [ $i -lt 900 ]; do i=$((i+1)); echo $i-$PADDING; done";
+        let program = sh(script).env("PADDING", "x".repeat(66));
+        let monitor = Monitor::new().add("writes", program, quick(Policy::never()));
+        let (running, mut events) = start(driver, monitor);
+        let pid = || running.table().rows[0].pid;
+        driver.until("it has started", WATCHDOG, |_| pid().is_some());
+        let pid = pid().expect("it has started");
+        while process_state(pid) != 'Z' {
+            std::thread::yield_now();
+        }
+        driver.get(running.ended()).expect("a success");
+        let told = stop(driver, &running, &mut events);
+        let lines = told.iter().filter(|told| told.contains("-xxx")).count();
+        assert_eq!(lines, 900);
     });
 }
 

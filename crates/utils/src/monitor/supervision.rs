@@ -87,6 +87,10 @@ impl Supervision {
     pub(super) fn stop_all(self: &Rc<Self>) {
         self.waiting.with(|waiting| waiting.is_stopping = true);
         self.report(|state, _| state.on_stop_all());
+        // If all has ended before, nothing more is reported.
+        if self.is_stopped() {
+            self.close_listeners();
+        }
     }
 
     /// Stops everything. The result comes when it has ended.
