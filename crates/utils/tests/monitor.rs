@@ -7,59 +7,9 @@ use std::time::Duration;
 
 use procession_core::{Deferred, NoError};
 use procession_process_transport::Command;
-use procession_utils::{
-    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, Policy, ProgramState, Ready,
-    RunningMonitor,
-};
-use util::{Driver, WATCHDOG, behaviour, is_running, ms, process_state, sh};
-
-/// A policy with short pauses.
-fn quick(policy: Policy) -> Policy {
-    policy.backoff(ms(10), ms(40)).stop_grace(Duration::from_secs(5))
-}
-
-fn start(driver: &mut Driver, monitor: Monitor) -> (RunningMonitor, MonitorEvents) {
-    let handle = driver.reactor.handle();
-    let running = monitor.start_on(&handle).expect("the monitor is right");
-    let events = running.events();
-    (running, events)
-}
-
-/// Turns until an event is as wanted, and returns it and those before it.
-fn until_event(
-    driver: &mut Driver,
-    events: &mut MonitorEvents,
-    mut wanted: impl FnMut(&MonitorEvent) -> bool,
-) -> Vec<MonitorEvent> {
-    let mut seen: Vec<MonitorEvent> = Vec::new();
-    driver.until("the event comes", WATCHDOG, |_| {
-        while let Some(event) = events.try_next() {
-            let found = wanted(&event);
-            seen.push(event);
-            if found {
-                return true;
-            }
-        }
-        false
-    });
-    seen
-}
-
-fn is(event: &MonitorEvent, program: &str, text: &str) -> bool {
-    &*event.program == program && event.change.to_string().starts_with(text)
-}
-
-fn until(driver: &mut Driver, events: &mut MonitorEvents, program: &str, text: &str) -> String {
-    let seen = until_event(driver, events, |event| is(event, program, text));
-    seen.last().expect("it was found").to_string()
-}
-
-/// Stops, and returns the events until the end.
-fn stop(driver: &mut Driver, running: &RunningMonitor, events: &mut MonitorEvents) -> Vec<String> {
-    let stopped = running.shutdown();
-    driver.get(stopped).expect("a stop does not fail");
-    std::iter::from_fn(|| events.try_next()).map(|event| event.to_string()).collect()
-}
+use procession_utils::{Monitor, MonitorChange, MonitorError, Policy, ProgramState, Ready};
+use util::watched::{is, quick, start, stop, until, until_event};
+use util::{WATCHDOG, behaviour, is_running, ms, process_state, sh};
 
 /// Case MO-08.
 #[test]
@@ -276,8 +226,11 @@ fn verbs_stop_start_and_restart_one_program() {
         running.restart("a").unwrap();
         until(driver, &mut events, "a", "started");
         assert!(pid("a").is_some() && pid("a") != a && pid("b") == b);
-        let unknown = running.restart("nobody").unwrap_err().to_string();
-        assert_eq!(unknown, "the monitor has no program \"nobody\"");
+        for unknown in [running.start("nobody"), running.stop("nobody"), running.restart("nobody")]
+        {
+            let unknown = unknown.unwrap_err().to_string();
+            assert_eq!(unknown, "the monitor has no program \"nobody\"");
+        }
         stop(driver, &running, &mut events);
     });
 }
