@@ -6,10 +6,14 @@ mod util;
 use std::time::Duration;
 
 use procession_core::{Deferred, NoError};
-use procession_process_transport::Command;
-use procession_utils::{Monitor, MonitorChange, MonitorError, Policy, ProgramState, Ready};
+use procession_process_transport::{Command, Fd};
+use procession_utils::{
+    Monitor, MonitorChange, MonitorError, Policy, ProgramRow, ProgramState, Ready,
+};
 use util::watched::{is, quick, start, stop, until, until_event};
 use util::{WATCHDOG, behaviour, is_running, ms, process_state, sh};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Case MO-08.
 #[test]
@@ -394,6 +398,28 @@ fn what_a_program_wrote_before_its_end_comes_before_the_end_of_the_events() {
         let told = stop(driver, &running, &mut events);
         let lines = told.iter().filter(|told| told.contains("-xxx")).count();
         assert_eq!(lines, 900);
+    });
+}
+
+/// Case MO-34.
+#[test]
+fn a_thousand_programs_start_and_stop_on_a_small_stack() {
+    behaviour("a_thousand_programs_start_and_stop_on_a_small_stack", |driver| {
+        // Each start that succeeds or fails makes the next one due.
+        let missing = |index: usize| (format!("missing {index}"), Command::new("/no/such/program"));
+        let bare = |index: usize| {
+            let program = Command::new("/bin/true").stdout(Fd::null()).stderr(Fd::null());
+            (format!("true {index}"), program)
+        };
+        let programs = (0..1000).map(missing).chain((0..100).map(bare));
+        let add = |monitor: Monitor, (name, program): (String, Command)| {
+            monitor.add(name, program, Policy::always().backoff(HOUR, HOUR))
+        };
+        let (running, mut events) = start(driver, programs.fold(Monitor::new(), add));
+        let pauses = |row: &ProgramRow| row.state == ProgramState::Pausing;
+        driver.until("all pause", WATCHDOG, |_| running.table().rows.iter().all(pauses));
+        let told = stop(driver, &running, &mut events);
+        assert_eq!(told.iter().filter(|told| told.ends_with(": stopped")).count(), 1024);
     });
 }
 
