@@ -11,7 +11,9 @@ use procession_utils::{
     Monitor, MonitorChange, MonitorError, Policy, ProgramRow, ProgramState, Ready,
 };
 use util::watched::{is, quick, start, stop, until, until_event};
-use util::{WATCHDOG, behaviour, is_running, ms, process_state, sh};
+use util::{
+    WATCHDOG, behaviour, is_running, ms, open_fds, process_state, rss_bytes, sanitizer, sh,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -420,6 +422,35 @@ fn a_thousand_programs_start_and_stop_on_a_small_stack() {
         driver.until("all pause", WATCHDOG, |_| running.table().rows.iter().all(pauses));
         let told = stop(driver, &running, &mut events);
         assert_eq!(told.iter().filter(|told| told.ends_with(": stopped")).count(), 1024);
+    });
+}
+
+/// Case MO-35.
+#[test]
+fn a_program_takes_little_memory_three_descriptors_and_no_wake_up() {
+    behaviour("a_program_takes_little_memory_three_descriptors_and_no_wake_up", |driver| {
+        const PROGRAMS: usize = 200;
+        let add = |monitor: Monitor, index: usize| {
+            let program = Command::new("sleep").arg("600");
+            monitor.add(index.to_string(), program, quick(Policy::always()))
+        };
+        let plan = (0..PROGRAMS).fold(Monitor::new(), add);
+        let (rss, fds) = (rss_bytes(), open_fds().len());
+        let (running, mut events) = start(driver, plan);
+        let runs = |row: &ProgramRow| row.state == ProgramState::Running;
+        driver.until("all run", WATCHDOG, |_| running.table().rows.iter().all(runs));
+        while events.try_next().is_some() {}
+        // What the starts have queued is done in some turns that do not wait.
+        for _ in 0..10 {
+            driver.reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        let each = rss_bytes().saturating_sub(rss) / PROGRAMS;
+        assert!(each < 10 * 1024 || sanitizer().is_some(), "{each} bytes for each program");
+        assert_eq!(open_fds().len() - fds, 3 * PROGRAMS);
+        let begun = driver.reactor.now();
+        driver.reactor.turn(Some(ms(700))).unwrap();
+        assert!(driver.reactor.now() - begun >= ms(700), "nothing wakes the loop");
+        stop(driver, &running, &mut events);
     });
 }
 
