@@ -24,6 +24,9 @@ NEEDS = "apt-get install python3 python3-venv; Python 3.11 or later"
 OLDEST = 3, 11
 
 INTERNET = "twisted.internet.test"
+PROCMON = "twisted.runner.test.test_procmon"
+# Names each test of that module beside a test of ours.
+PROCMON_LIST = HERE.parent.parent / "crates/utils/PROCMON-TESTS.md"
 # The name of the row, the mode of run_tests.py, and the modules.
 SUITES = [
     ("internet/test/test_process", "built", [f"{INTERNET}.test_process"]),
@@ -35,7 +38,7 @@ SUITES = [
     ("internet/test/test_threads", "built", [f"{INTERNET}.test_threads"]),
     ("internet/test/test_fdset", "built", [f"{INTERNET}.test_fdset"]),
     ("internet/test/test_sigchld", "built", [f"{INTERNET}.test_sigchld"]),
-    ("runner/test/test_procmon", "installed", ["twisted.runner.test.test_procmon"]),
+    ("runner/test/test_procmon", "installed", [PROCMON]),
     ("mocked claims, on real calls", "installed", ["claims"]),
 ]
 OUTCOMES = ["passed", "failed", "skipped", "not applicable"]
@@ -122,7 +125,18 @@ def tests():
     expected = (HERE / "expected.txt").read_text()
     if table != expected:
         print(f"The table is not that of expected.txt:\n\n{expected}")
-    return table == expected and not unused
+    unlisted = unlisted_tests([record["test"] for record in records])
+    for name in unlisted:
+        print(f"{name} is in one of {PROCMON} and {PROCMON_LIST.name}, and not in the other")
+    return table == expected and not unused and not unlisted
+
+
+def unlisted_tests(names):
+    """Returns what is only among the tests of procmon, or only in the list of them."""
+    ours = (line.split("`")[1] for line in PROCMON_LIST.read_text().splitlines()
+            if line.startswith("| `"))
+    theirs = (name.removeprefix(f"{PROCMON}.") for name in names if name.startswith(PROCMON))
+    return sorted(set(ours) ^ set(theirs))
 
 
 def counts(records):

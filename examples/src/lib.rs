@@ -4,6 +4,7 @@
 pub mod idle;
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
 
 /// Ends an example as `main` would with this outcome, but prints the whole chain of causes on one
@@ -12,7 +13,8 @@ pub fn end<T: Termination, E: Display>(name: &str, outcome: Result<T, E>) -> Exi
     match outcome {
         Ok(done) => done.report(),
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            // The terminal may be gone.
+            writeln!(io::stderr(), "{name}: {error:#}").ok();
             ExitCode::FAILURE
         }
     }

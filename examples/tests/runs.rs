@@ -86,12 +86,6 @@ const RUNS: &[Run] = &[
     Run { name: "pipeline", args: &["true", "|", "false"], status: 1, error_lines: 1, ..PLAIN },
     Run {
         name: "supervisor",
-        args: &["examples/supervisor.example", "1"],
-        lines: &["flaky | trying", "supervisor * stopped"],
-        ..PLAIN
-    },
-    Run {
-        name: "supervisor",
         args: &["there/is/no/such/file"],
         status: 1,
         error_lines: 1,

@@ -1,28 +1,29 @@
 //! The last bytes of an output.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
-/// Keeps the last bytes of a stream of lines.
+/// Keeps the last bytes of a stream of lines, in at most twice their number.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    kept: BytesMut,
+    kept: Vec<u8>,
     max_bytes: usize,
 }
 
 impl Tail {
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { kept: BytesMut::new(), max_bytes }
+        Self { kept: Vec::new(), max_bytes }
     }
 
     /// Adds a line, and a line feed.
     pub(crate) fn push_line(&mut self, line: &[u8]) {
-        let from = line.len().saturating_sub(self.max_bytes);
-        self.kept.extend_from_slice(&line[from..]);
-        self.kept.extend_from_slice(b"\n");
-        // Not at every line: an advanced buffer moves its bytes to the front now and then.
-        if let Some(more) = self.kept.len().checked_sub(self.max_bytes.saturating_mul(2)) {
-            self.kept.advance(more + self.max_bytes);
+        let line = &line[line.len().saturating_sub(self.max_bytes)..];
+        // Half of it goes at once, so that the rest does not move at every line.
+        let room = self.max_bytes.saturating_mul(2).saturating_sub(line.len() + 1);
+        if self.kept.len() > room {
+            self.kept.drain(..self.kept.len() - room.min(self.max_bytes));
         }
+        self.kept.extend_from_slice(line);
+        self.kept.push(b'\n');
     }
 
     /// Returns the last bytes: whole lines, unless the last line alone is longer.
@@ -46,11 +47,22 @@ mod tests {
         assert_eq!(tail.bytes(), "");
         for n in 0..10_000 {
             tail.push_line(format!("{n}").as_bytes());
-            assert!(tail.kept.len() < 20);
+            assert!(tail.kept.len() <= 20);
         }
         assert_eq!(tail.bytes(), "9998\n9999\n");
         tail.push_line(b"abc");
         assert_eq!(tail.bytes(), "9999\nabc\n");
+    }
+
+    #[test]
+    fn lines_of_every_length_take_twice_the_kept_bytes_at_most() {
+        let mut tail = Tail::new(64);
+        for length in (0..500).chain(0..500) {
+            tail.push_line(&vec![b'x'; length]);
+            let kept = tail.bytes();
+            assert!(kept.ends_with(b"\n") && kept.len() > length.min(60), "{length}");
+            assert!(kept.len() <= 64 && tail.kept.capacity() <= 128, "{}", tail.kept.capacity());
+        }
     }
 
     #[test]

@@ -5,60 +5,17 @@ mod util;
 
 use std::time::Duration;
 
-use procession_process_transport::Command;
+use procession_core::{Deferred, NoError};
+use procession_process_transport::{Command, Fd};
 use procession_utils::{
-    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, Policy, ProgramState, Ready,
-    RunningMonitor,
+    Monitor, MonitorChange, MonitorError, Policy, ProgramRow, ProgramState, Ready,
 };
-use util::{Driver, WATCHDOG, behaviour, is_running, ms, sh};
+use util::watched::{is, quick, start, stop, until, until_event};
+use util::{
+    WATCHDOG, behaviour, is_running, ms, open_fds, process_state, rss_bytes, sanitizer, sh,
+};
 
-/// A policy with short pauses.
-fn quick(policy: Policy) -> Policy {
-    policy.backoff(ms(10), ms(40)).stop_grace(Duration::from_secs(5))
-}
-
-fn start(driver: &mut Driver, monitor: Monitor) -> (RunningMonitor, MonitorEvents) {
-    let handle = driver.reactor.handle();
-    let running = monitor.start_on(&handle).expect("the monitor is right");
-    let events = running.events();
-    (running, events)
-}
-
-/// Turns until an event is as wanted, and returns it and those before it.
-fn until_event(
-    driver: &mut Driver,
-    events: &mut MonitorEvents,
-    mut wanted: impl FnMut(&MonitorEvent) -> bool,
-) -> Vec<MonitorEvent> {
-    let mut seen: Vec<MonitorEvent> = Vec::new();
-    driver.until("the event comes", WATCHDOG, |_| {
-        while let Some(event) = events.try_next() {
-            let found = wanted(&event);
-            seen.push(event);
-            if found {
-                return true;
-            }
-        }
-        false
-    });
-    seen
-}
-
-fn is(event: &MonitorEvent, program: &str, text: &str) -> bool {
-    &*event.program == program && event.change.to_string().starts_with(text)
-}
-
-fn until(driver: &mut Driver, events: &mut MonitorEvents, program: &str, text: &str) -> String {
-    let seen = until_event(driver, events, |event| is(event, program, text));
-    seen.last().expect("it was found").to_string()
-}
-
-/// Stops, and returns the events until the end.
-fn stop(driver: &mut Driver, running: &RunningMonitor, events: &mut MonitorEvents) -> Vec<String> {
-    let stopped = running.shutdown();
-    driver.get(stopped).expect("a stop does not fail");
-    std::iter::from_fn(|| events.try_next()).map(|event| event.to_string()).collect()
-}
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Case MO-08.
 #[test]
@@ -275,8 +232,11 @@ fn verbs_stop_start_and_restart_one_program() {
         running.restart("a").unwrap();
         until(driver, &mut events, "a", "started");
         assert!(pid("a").is_some() && pid("a") != a && pid("b") == b);
-        let unknown = running.restart("nobody").unwrap_err().to_string();
-        assert_eq!(unknown, "the monitor has no program \"nobody\"");
+        for unknown in [running.start("nobody"), running.stop("nobody"), running.restart("nobody")]
+        {
+            let unknown = unknown.unwrap_err().to_string();
+            assert_eq!(unknown, "the monitor has no program \"nobody\"");
+        }
         stop(driver, &running, &mut events);
     });
 }
@@ -393,6 +353,104 @@ fn a_stream_that_nobody_reads_is_bounded_and_counts_what_it_discards() {
         // Started, exited and done beside the lines.
         assert_eq!(first.skipped, 5003 - 1024);
         drop(running);
+    });
+}
+
+/// Case MO-21.
+#[test]
+fn events_end_with_a_stop_also_when_everything_has_ended_before() {
+    behaviour("events_end_with_a_stop_also_when_everything_has_ended_before", |driver| {
+        let monitor = || Monitor::new().add("short", "true", Policy::never());
+        for drops in [false, true] {
+            let (running, mut events) = start(driver, monitor());
+            until(driver, &mut events, "short", "done");
+            driver.get(running.ended()).expect("a success");
+            if drops {
+                drop(running);
+            } else {
+                stop(driver, &running, &mut events);
+            }
+            let (promise, end) = Deferred::<bool, NoError>::new();
+            let look = async move {
+                promise.complete(Ok(events.next().await.is_none()));
+            };
+            let _look = driver.reactor.spawn_local(look);
+            assert!(driver.get(end).expect("it comes"));
+        }
+    });
+}
+
+/// Case MO-22.
+#[test]
+fn what_a_program_wrote_before_its_end_comes_before_the_end_of_the_events() {
+    let name = "what_a_program_wrote_before_its_end_comes_before_the_end_of_the_events";
+    behaviour(name, |driver| {
+        // 64 KB, which a pipe takes while nobody reads.
+        let script = "i=0; while [ $i -lt 900 ]; do i=$((i+1)); echo $i-$PADDING; done";
+        let program = sh(script).env("PADDING", "x".repeat(66));
+        let monitor = Monitor::new().add("writes", program, quick(Policy::never()));
+        let (running, mut events) = start(driver, monitor);
+        let pid = || running.table().rows[0].pid;
+        driver.until("it has started", WATCHDOG, |_| pid().is_some());
+        let pid = pid().expect("it has started");
+        while process_state(pid) != 'Z' {
+            std::thread::yield_now();
+        }
+        driver.get(running.ended()).expect("a success");
+        let told = stop(driver, &running, &mut events);
+        let lines = told.iter().filter(|told| told.contains("-xxx")).count();
+        assert_eq!(lines, 900);
+    });
+}
+
+/// Case MO-34.
+#[test]
+fn a_thousand_programs_start_and_stop_on_a_small_stack() {
+    behaviour("a_thousand_programs_start_and_stop_on_a_small_stack", |driver| {
+        // Each start that succeeds or fails makes the next one due.
+        let missing = |index: usize| (format!("missing {index}"), Command::new("/no/such/program"));
+        let bare = |index: usize| {
+            let program = Command::new("/bin/true").stdout(Fd::null()).stderr(Fd::null());
+            (format!("true {index}"), program)
+        };
+        let programs = (0..1000).map(missing).chain((0..100).map(bare));
+        let add = |monitor: Monitor, (name, program): (String, Command)| {
+            monitor.add(name, program, Policy::always().backoff(HOUR, HOUR))
+        };
+        let (running, mut events) = start(driver, programs.fold(Monitor::new(), add));
+        let pauses = |row: &ProgramRow| row.state == ProgramState::Pausing;
+        driver.until("all pause", WATCHDOG, |_| running.table().rows.iter().all(pauses));
+        let told = stop(driver, &running, &mut events);
+        assert_eq!(told.iter().filter(|told| told.ends_with(": stopped")).count(), 1024);
+    });
+}
+
+/// Case MO-35.
+#[test]
+fn a_program_takes_little_memory_three_descriptors_and_no_wake_up() {
+    behaviour("a_program_takes_little_memory_three_descriptors_and_no_wake_up", |driver| {
+        const PROGRAMS: usize = 200;
+        let add = |monitor: Monitor, index: usize| {
+            let program = Command::new("sleep").arg("600");
+            monitor.add(index.to_string(), program, quick(Policy::always()))
+        };
+        let plan = (0..PROGRAMS).fold(Monitor::new(), add);
+        let (rss, fds) = (rss_bytes(), open_fds().len());
+        let (running, mut events) = start(driver, plan);
+        let runs = |row: &ProgramRow| row.state == ProgramState::Running;
+        driver.until("all run", WATCHDOG, |_| running.table().rows.iter().all(runs));
+        while events.try_next().is_some() {}
+        // What the starts have queued is done in some turns that do not wait.
+        for _ in 0..10 {
+            driver.reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        let each = rss_bytes().saturating_sub(rss) / PROGRAMS;
+        assert!(each < 10 * 1024 || sanitizer().is_some(), "{each} bytes for each program");
+        assert_eq!(open_fds().len() - fds, 3 * PROGRAMS);
+        let begun = driver.reactor.now();
+        driver.reactor.turn(Some(ms(700))).unwrap();
+        assert!(driver.reactor.now() - begun >= ms(700), "nothing wakes the loop");
+        stop(driver, &running, &mut events);
     });
 }
 

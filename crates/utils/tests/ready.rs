@@ -3,18 +3,21 @@
 
 mod util;
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::net::UnixListener;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
 use procession_core::{Deferred, Failed};
 use procession_process_transport::{Command, Fd};
+use procession_test_support::{PROMPTLY, skip};
 use procession_utils::{
     Monitor, MonitorChange, Policy, ProgramState, Ready, ReadyError, ReadyProgram,
 };
-use util::{Driver, WATCHDOG, behaviour, is_running, ms, sh, skip_here};
+#[cfg(target_os = "linux")]
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use util::{Driver, WATCHDOG, behaviour, bound, is_running, ms, open_fds, sh, skip_here};
 
 const LIMIT: Duration = Duration::from_secs(8);
 
@@ -33,7 +36,7 @@ fn start(
 }
 
 /// Ends what is ready.
-fn end(driver: &mut Driver, program: ReadyProgram) {
+fn end_of(driver: &mut Driver, program: ReadyProgram) {
     drop(program);
     driver.until_no_children(WATCHDOG);
 }
@@ -63,16 +66,53 @@ fn a_line_of_either_output_shows_it_also_one_without_its_end() {
         for script in ["echo a; echo is up now; exec sleep 60", "echo is up >&2; exec sleep 60"] {
             let program = start(driver, Ready::line("is up"), sh(script), LIMIT).unwrap();
             assert!(program.output().windows(5).any(|part| part == b"is up"));
-            end(driver, program);
+            end_of(driver, program);
         }
         let matches = Ready::line_where(|line| line.ends_with(b"7") && line.len() == 2);
         let program = start(driver, matches, sh("seq 100; exec sleep 60"), LIMIT).unwrap();
         assert!(program.output().starts_with(b"1\n2\n"));
-        end(driver, program);
+        end_of(driver, program);
         let closed = sh("printf up; exec >/dev/null 2>&1; exec sleep 60");
         let program = start(driver, Ready::line("up"), closed, LIMIT).unwrap();
-        end(driver, program);
+        end_of(driver, program);
     });
+}
+
+/// A server that binds this socket, an expression of python, and accepts once there is the file `go`.
+fn late_server(dir: &Path, socket: &str) -> Command {
+    let script = format!(
+        "import os,socket,time\ns={socket}\nopen('bound','w').close()\n\
+         while not os.path.exists('go'): time.sleep(0.005)\ns.listen(8)\ntime.sleep(60)"
+    );
+    python(&script).current_dir(dir)
+}
+
+/// Checks that a late server is ready when it accepts, and not while it only has the address.
+fn check_accepts(
+    driver: &mut Driver,
+    ready: Ready,
+    dir: &Path,
+    socket: &str,
+    accepts: impl Fn() -> bool,
+) {
+    for file in ["bound", "go"] {
+        std::fs::remove_file(dir.join(file)).ok();
+    }
+    let handle = driver.reactor.handle();
+    let started = ready.start_on(&handle, late_server(dir, socket), LIMIT);
+    driver.until("it has the address", WATCHDOG, |_| dir.join("bound").exists());
+    // Attempts come after 5, 10, 20, … ms.
+    let end = driver.reactor.now() + ms(200);
+    driver.until("some attempts have failed", WATCHDOG, |driver| {
+        assert!(started.try_take().is_none(), "it is ready before it accepts");
+        driver.reactor.now() >= end
+    });
+    assert!(!accepts());
+    std::fs::write(dir.join("go"), "").expect("the directory takes a file");
+    let program = driver.get(started).expect("it accepts");
+    assert!(accepts() && program.process().pid().is_some_and(is_running));
+    end_of(driver, program);
+    assert!(!accepts(), "it was the program that accepted");
 }
 
 /// Case RY-02.
@@ -83,22 +123,19 @@ fn a_port_shows_it_when_it_accepts_on_either_loopback_address() {
         return;
     }
     behaviour(name, |driver| {
+        let dir = tempfile::tempdir().unwrap();
         for (family, address) in [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")] {
-            let port = free_port();
-            let script = format!(
-                "import socket,time\ntime.sleep(0.1)\ns=socket.socket(socket.{family})\n\
-                 s.bind(('{address}',{port}))\ntime.sleep(0.1)\ns.listen(8)\nprint('up',flush=True)\ntime.sleep(60)"
-            );
-            if family == "AF_INET6" && TcpListener::bind(("::1", 0)).is_err() {
-                return; // a machine without IPv6
+            let ip: std::net::IpAddr = address.parse().unwrap();
+            if TcpListener::bind((ip, 0)).is_err() {
+                skip(name, &format!("this machine has no {address}"));
+                continue;
             }
-            let program = start(driver, Ready::tcp(port), python(&script), LIMIT).unwrap();
-            assert!(program.process().pid().is_some_and(is_running));
-            end(driver, program);
-            let address: std::net::IpAddr = address.parse().unwrap();
-            let there = Ready::tcp_at((address, port));
-            let program = start(driver, there, python(&script), LIMIT).unwrap();
-            end(driver, program);
+            let port = free_port();
+            let bound = format!("socket.socket(socket.{family}); s.bind(('{address}',{port}))");
+            let accepts = || TcpStream::connect((ip, port)).is_ok();
+            for ready in [Ready::tcp(port), Ready::tcp_at((ip, port))] {
+                check_accepts(driver, ready, dir.path(), &bound, accepts);
+            }
         }
     });
 }
@@ -138,13 +175,10 @@ fn a_unix_socket_shows_it_when_it_accepts() {
     }
     behaviour(name, |driver| {
         let dir = tempfile::tempdir().unwrap();
-        let script = "import socket,time\ns=socket.socket(socket.AF_UNIX)\ns.bind('sock')\n\
-                      time.sleep(0.1)\ns.listen(8)\ntime.sleep(60)";
-        let server = python(script).current_dir(dir.path());
-        let ready = Ready::unix(dir.path().join("sock"));
-        let program = start(driver, ready, server, LIMIT).unwrap();
-        assert!(program.process().pid().is_some_and(is_running));
-        end(driver, program);
+        let path = dir.path().join("sock");
+        let bound = "socket.socket(socket.AF_UNIX); s.bind('sock')";
+        let accepts = || UnixStream::connect(&path).is_ok();
+        check_accepts(driver, Ready::unix(&path), dir.path(), bound, accepts);
     });
 }
 
@@ -158,7 +192,7 @@ fn a_file_shows_it_when_it_appears_or_changes() {
         for size in [2, 4] {
             let program = start(driver, Ready::file(&path), server(), LIMIT).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
-            end(driver, program);
+            end_of(driver, program);
         }
         let idle = sh("exec sleep 60");
         let error = start(driver, Ready::file(&path), idle, ms(200)).unwrap_err();
@@ -172,7 +206,7 @@ fn a_line_feed_on_a_descriptor_shows_it() {
     behaviour("a_line_feed_on_a_descriptor_shows_it", |driver| {
         let server = sh("printf x >&5; sleep 0.05; echo >&5; exec 5>&-; exec sleep 60");
         let program = start(driver, Ready::fd(5), server, LIMIT).unwrap();
-        end(driver, program);
+        end_of(driver, program);
         let closes = sh("printf x >&5; exec 5>&-; exec sleep 60");
         let error = start(driver, Ready::fd(5), closes, ms(200)).unwrap_err();
         assert!(matches!(error, ReadyError::TimedOut { .. }), "{error}");
@@ -239,13 +273,53 @@ fn descriptors_that_come_with_a_notification_are_closed() {
         return;
     }
     behaviour(name, |driver| {
-        // The barrier of sd_notify_barrier(3): the pipe ends when the other side has closed its end.
+        // The barrier of sd_notify_barrier(3): the pipe ends when the other side has closed its end. The
+        // second message has more descriptors than the library takes from one.
         let script = format!(
-            "{NOTIFY}r,w=os.pipe()\nsend('BARRIER=1',[w])\nos.close(w)\nassert os.read(r,1)==b''\nsend('READY=1')\ntime.sleep(60)"
+            "{NOTIFY}r,w=os.pipe()\nsend('BARRIER=1',[w])\nsend('X=1',[w]*40)\nos.close(w)\n\
+             begun=time.monotonic()\nassert os.read(r,1)==b''\n\
+             print('closed after',round(1000*(time.monotonic()-begun)),flush=True)\n\
+             send('READY=1')\ntime.sleep(60)"
         );
+        let fds = open_fds().len();
         let program = start(driver, Ready::notify(), python(&script), LIMIT).unwrap();
-        assert!(program.process().pid().is_some_and(is_running));
-        end(driver, program);
+        let output = String::from_utf8(program.output().to_vec()).unwrap();
+        let after = output.trim_end().strip_prefix("closed after ").expect("it waited for the end");
+        let after = ms(after.parse().expect("milliseconds"));
+        assert!(after < bound(PROMPTLY), "after {after:?}");
+        // Two pipes, a pidfd and the socket of the program that runs.
+        assert!(open_fds().len() <= fds + 4, "{:?}", open_fds());
+        end_of(driver, program);
+    });
+}
+
+/// Case RY-15.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_descriptor_for_the_socket_nothing_is_started() {
+    behaviour("without_a_descriptor_for_the_socket_nothing_is_started", |driver| {
+        let dir = tempfile::tempdir().unwrap();
+        let touch = || Command::new("touch").arg("started").current_dir(dir.path());
+        let handle = driver.reactor.handle();
+        let monitor = Monitor::new().add("a", touch(), Policy::never().ready_when(Ready::notify()));
+        let running = monitor.start_on(&handle).unwrap();
+
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(3), ..before }).unwrap();
+        let error = start(driver, Ready::notify(), touch(), LIMIT).unwrap_err();
+        let failed = driver.get(running.ended()).unwrap_err();
+        setrlimit(Resource::Nofile, before).unwrap();
+
+        let why = "Too many open files";
+        let text = error.to_string();
+        let ReadyError::Watch { command, source, .. } = &error else { panic!("{text}") };
+        assert_eq!((command.as_str(), source.raw_os_error()), ("touch started", Some(24)));
+        let about = "touch started is ready (READY=1 comes on NOTIFY_SOCKET)";
+        assert_eq!(text, format!("cannot watch whether {about}: {why}"));
+        assert_eq!((error.output(), error.kind()), (None, source.kind()));
+        let about = "\"a\" has failed for good: cannot watch whether it is ready";
+        assert_eq!(failed.to_string(), format!("{about}: {why}"));
+        assert!(!dir.path().join("started").exists());
     });
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "every test has all of this and uses its own part")]
 
 mod server;
+mod terminal;
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -15,6 +16,7 @@ use procession::prelude::*;
 pub(crate) use procession_test_support::{bound, skip};
 
 pub(crate) use self::server::{Server, client, runs, script, until};
+pub(crate) use self::terminal::OnTerminal;
 
 /// How long an example may take before the test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -43,9 +45,9 @@ pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has an executable");
     let profile = test.ancestors().nth(2).expect("it is target/PROFILE/deps/TEST");
     let program = profile.join("examples").join(name);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).with_extension("rs");
+    let sources = sources(name);
     let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    let is_fresh = || changed(&program) >= changed(&source);
+    let is_fresh = || sources.iter().all(|source| changed(&program) >= changed(source));
     BUILT.call_once(|| {
         if !is_fresh() {
             build(profile);
@@ -53,6 +55,15 @@ pub(crate) fn program(name: &str) -> PathBuf {
     });
     assert!(is_fresh(), "{} is missing or old: run cargo build --examples", program.display());
     program
+}
+
+/// Returns the file of an example, or the files of its folder.
+fn sources(name: &str) -> Vec<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    match path.read_dir() {
+        Ok(files) => files.map(|file| file.expect("it is there").path()).collect(),
+        Err(_) => vec![path.with_extension("rs")],
+    }
 }
 
 /// Builds all examples of this package in the folder of a profile.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -59,6 +59,15 @@ impl Server {
         }
     }
 
+    /// Returns the next lines until each of these has come.
+    pub(crate) fn lines_until(&self, wanted: &[&str]) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !wanted.iter().all(|wanted| lines.iter().any(|line| line == wanted)) {
+            lines.push(self.line());
+        }
+        lines
+    }
+
     /// Returns the port that it prints.
     pub(crate) fn port(&self) -> u16 {
         let line = self.line();
@@ -88,6 +97,15 @@ impl Server {
         (self.child.wait().expect("it is ours").signal(), rest)
     }
 
+    /// Closes its standard output, and waits for its end. Returns its first line of errors, and how it
+    /// ended.
+    pub(crate) fn without_reader(mut self) -> (String, ExitStatus) {
+        // The thread that reads ends with the receiver, at the next line.
+        drop(std::mem::replace(&mut self.lines, mpsc::channel().1));
+        let error = self.error();
+        (error, self.child.wait().expect("it is ours"))
+    }
+
     /// Stops it, and waits for its end, which must be by that signal. Returns the unread lines.
     pub(crate) fn stop(self) -> Vec<String> {
         self.signal(Signal::TERM);
@@ -115,7 +133,9 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             // When the test is over, nobody receives this.
-            sender.send(line).ok();
+            if sender.send(line).is_err() {
+                break;
+            }
         }
     });
     receiver

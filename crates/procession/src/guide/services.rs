@@ -22,6 +22,11 @@
 //! }
 //! ```
 //!
+//! `run` ends when every program has ended for good, with the first failure as its error. The outputs of
+//! the programs are read and, but for their last lines, discarded: the events below have every line.
+//! `after` orders starts and stops. If `db` alone restarts, `web` runs on, and has to connect again by
+//! itself.
+//!
 //! A program that cannot be started counts as one that has failed, and is tried again. A restart follows
 //! the exit of the program, also if a descendant holds its outputs open. Wrong names, circles of
 //! dependencies and contradictions are [errors](crate::MonitorError) before anything starts.
@@ -52,11 +57,59 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A reload takes a whole new monitor. Programs whose command or readiness has changed restart, and a wrong
+//! monitor changes nothing; [`Handle::on_signal`](crate::Handle::on_signal) does it at a SIGHUP:
+//!
+//! ```
+//! use procession::{Command, Handle, Monitor, MonitorChange, Policy, Reactor, Signal};
+//!
+//! fn services(version: &str) -> Monitor {
+//!     let server = Command::new("sh").args(["-c", "echo $VERSION; exec sleep 60"]);
+//!     Monitor::new().add("server", server.env("VERSION", version), Policy::always())
+//! }
+//!
+//! let mut reactor = Reactor::new()?;
+//! let lines = reactor.block_on(async {
+//!     let running = services("1").start()?;
+//!     let mut events = running.events();
+//!     let again = running.clone();
+//!     let _hang_up = Handle::current().on_signal(Signal::HUP, move |_| {
+//!         if let Err(error) = again.reload(services("2")) {
+//!             eprintln!("nothing has changed: {error}");
+//!         }
+//!     })?;
+//!     let mut lines = Vec::new();
+//!     while let Some(event) = events.next().await {
+//!         if let MonitorChange::Line(line) = event.change {
+//!             lines.push(String::from_utf8_lossy(&line).into_owned());
+//!             if lines.len() == 2 {
+//!                 break;
+//!             }
+//!             std::process::Command::new("sh").args(["-c", "kill -HUP $PPID"]).status()?;
+//!         }
+//!     }
+//!     running.shutdown().await.ok();
+//!     Ok::<_, procession::MonitorError>(lines)
+//! })?;
+//! assert_eq!(lines, ["1", "2"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `cargo run --example supervisor -- examples/supervisor.toml` is a whole program: it reads such a monitor
+//! from TOML, reads the file again at SIGHUP, and shows a live table on a terminal.
+//!
 //! ## What it costs
 //!
-//! A program costs what a child on the loop costs, and some 12 KiB for the end of its output. A restart is
-//! one spawn, and a look at what the last run has left. At most 1024 events wait in a stream that nobody
-//! reads. Nothing is polled while programs run.
+//! | Measured with 1,000 programs, on Linux on x86-64 | Each |
+//! | --- | --- |
+//! | memory of a program that writes nothing | 4.3 KiB; 1.5 KiB are those of any child with two pipes |
+//! | memory of one that writes much | 16 KiB: the last 4 KiB of its output are kept in 8 KiB |
+//! | descriptors | 3: two outputs, and the pidfd. The usual limit of 1,024 is enough for 330 programs. |
+//! | wake-ups while nothing happens | none: the loop slept for the whole ten seconds of the measurement |
+//!
+//! A restart is one spawn, and a look at what the last run has left in its group. At most 1,024 events wait
+//! in a stream that nobody reads. Each change of one program is compared with all others, so a monitor is
+//! for hundreds of programs, not for tens of thousands.
 //!
 //! # Readiness
 //!

@@ -26,8 +26,8 @@ use super::policy::Policy;
 ///
 /// # What it costs
 ///
-/// A program costs what any child on the loop costs, and some 12 KiB for the end of its output. A
-/// restart is one spawn, and a look at what the last run has left. Nothing is polled, except for
+/// A program costs 4 KiB of memory and three descriptors, and up to 12 KiB more for the end of its output.
+/// A restart is one spawn, and a look at what the last run has left. Nothing is polled, except for
 /// [`Ready::tcp`](crate::Ready#what-each-way-costs) and its neighbours while a program starts.
 ///
 /// # Examples

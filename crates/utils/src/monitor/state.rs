@@ -94,6 +94,13 @@ impl MonitorState {
         self.settle();
     }
 
+    /// Notes that a program that has started cannot be watched for its readiness. It is killed.
+    pub(crate) fn on_unwatched(&mut self, run: RunId) {
+        if self.current(run).is_some() {
+            self.report(run.program, Report::NotStarted);
+        }
+    }
+
     /// Notes that the program is ready.
     pub(crate) fn on_ready(&mut self, run: RunId, now: Duration) {
         let Some(program) = self.current(run) else { return };

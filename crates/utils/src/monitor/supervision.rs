@@ -32,8 +32,19 @@ pub(super) struct Supervision {
     next_id: Cell<ProgramId>,
     /// The timer for the deadline of the state.
     timer: DeadlineTimer,
+    /// A step is being done.
+    is_acting: Cell<bool>,
     listeners: WithCell<Vec<Weak<EventQueue>>>,
     waiting: WithCell<Waiting>,
+}
+
+/// Its drop, also by a panic, ends the doing of steps.
+struct Acting<'a>(&'a Cell<bool>);
+
+impl Drop for Acting<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// What the end of the monitor completes, and what has the shutdown wait for it.
@@ -53,6 +64,7 @@ impl Supervision {
             programs: WithCell::new(BTreeMap::new()),
             next_id: Cell::new(0),
             timer: DeadlineTimer::default(),
+            is_acting: Cell::new(false),
             listeners: WithCell::new(Vec::new()),
             waiting: WithCell::new(Waiting::default()),
         });
@@ -113,13 +125,23 @@ impl Supervision {
         self.go_on();
     }
 
-    /// Does what is due.
+    /// Does what is due. A fact that comes while a step is done only adds steps: otherwise the start of
+    /// one program would be the caller of the start of the next one.
     fn go_on(self: &Rc<Self>) {
+        if self.is_acting.replace(true) {
+            return;
+        }
+        let acting = Acting(&self.is_acting);
         while let Some(step) = self.state.with(MonitorState::poll_step) {
             self.act(step);
         }
+        drop(acting);
         let deadline = self.state.with(|state| state.poll_deadline());
         self.timer.set(&self.reactor, deadline, self, Self::on_time);
+        // If all had ended before the stop, no step reports that.
+        if self.is_stopped() {
+            self.close_listeners();
+        }
     }
 
     fn act(self: &Rc<Self>, step: MonitorStep) {

@@ -9,6 +9,8 @@ mod drive;
 mod program;
 #[cfg(feature = "reactor")]
 mod terminal;
+#[cfg(feature = "reactor")]
+pub(crate) mod watched;
 
 use procession_process_transport::Command;
 pub(crate) use procession_test_support::sys::in_a_copy;

@@ -83,8 +83,8 @@ impl Supervision {
             }
             // Its exit is a failed start.
             Err(error) => {
-                let reason = cannot_watch(&error);
-                self.emit(run.program, MonitorChange::NotStarted { reason });
+                self.with_run(run, |entry| entry.shown.reason = cannot_watch(&error));
+                self.report(|state, _| state.on_unwatched(run));
                 process.signal_group(Signal::KILL).ok(); // it may have exited
             }
         }
