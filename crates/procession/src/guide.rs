@@ -3,12 +3,10 @@
 //! These topics have pages of their own:
 //! - [`any_executor`]: programs on tokio, smol or another executor, and on threads that block;
 //! - [`porting`]: Twisted's names, the names here, the differences, and what is missing;
-//! - [`conversations`]: a protocol that others call, frames, tests of code that starts children;
-//! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
+//! - [`failures`]: programs that do not start or end well; [`conversations`]: requests, frames, fakes;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
-//! - [`many_children`]: children that start while the loop goes on;
-//! - [`services`] that are kept running; [`pid_1`], the first process of a container.
+//! - [`many_children`] at once; [`services`] that are kept running; [`pid_1`] in a container.
 //!
 //! A listing with a `main` is a whole program, with `procession` as its only dependency. Put the others in
 //! a function that returns `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use procession::{
-    Command, Deferred, ExitReason, Pipeline, Process, ProcessProtocol, Promise, Reactor, Run,
-    Signal, SpawnProcess,
+    Command, Deferred, ExitReason, Monitor, Pipeline, Policy, Process, ProcessProtocol, Promise,
+    Reactor, Run, Signal, SpawnProcess,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -164,6 +164,17 @@ fn each_child_has_a_span_with_its_start_its_signals_and_its_end() {
         drop(reactor.block_on(reactor.spawn_process_soon(Ended(promise), secret("exit 0"))));
         drop(reactor.block_on(ended));
         assert_eq!(log.take(), [line("started"), line("exited status=0")]);
+
+        let policy = Policy::on_failure().give_up_after(2, Duration::from_secs(60));
+        let policy = policy.backoff(Duration::from_millis(1), Duration::from_millis(1));
+        let failing = Monitor::new().add("web", secret("echo $PASSWORD; exit 1"), policy);
+        drop(reactor.block_on(failing.start_on(&reactor).unwrap().ended()));
+        let lines = log.take();
+        for part in
+            ["name=web pause=", "is started again after a pause", "has failed for good name=web"]
+        {
+            assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:?}");
+        }
 
         // The message of this error has the name of an argument and no value.
         for bad in

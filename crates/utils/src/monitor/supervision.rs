@@ -24,6 +24,7 @@ use super::event_queue::EventQueue;
 use super::state::{Moment, MonitorState, MonitorStep, ProgramId, Report};
 use crate::deadline_timer::DeadlineTimer;
 use crate::random::random;
+use crate::trace;
 
 pub(super) struct Supervision {
     reactor: Handle,
@@ -201,6 +202,11 @@ impl Supervision {
 
     /// Gives an event to everybody who listens.
     fn emit(&self, id: ProgramId, change: MonitorChange) {
+        self.programs.with(|programs| {
+            if let Some(entry) = programs.get(&id) {
+                trace::kept(&entry.name, &change);
+            }
+        });
         let queues: Vec<Rc<EventQueue>> = self.listeners.with(|listeners| {
             listeners.retain(|queue| queue.strong_count() > 0);
             listeners.iter().filter_map(Weak::upgrade).collect()
