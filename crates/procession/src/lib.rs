@@ -175,10 +175,13 @@ pub use procession_tokio as tokio;
 #[cfg(all(feature = "run", feature = "reactor"))]
 #[doc(inline)]
 pub use procession_utils::{
-    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
-    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Policy,
-    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor,
+    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, Dialogue,
+    DialogueError, Expect, Found, InBackground, Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Pattern, Policy,
+    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor, StartDialogue,
 };
+#[cfg(feature = "regex")]
+#[doc(inline)]
+pub use procession_utils::line;
 #[cfg(feature = "run")]
 #[doc(inline)]
 pub use procession_utils::{

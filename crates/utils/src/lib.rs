@@ -86,6 +86,8 @@ mod collector;
 #[cfg(feature = "reactor")]
 mod deadline_timer;
 #[cfg(feature = "reactor")]
+mod dialogue;
+#[cfg(feature = "reactor")]
 mod ended_on_loop;
 #[cfg(feature = "reactor")]
 mod job;
@@ -110,6 +112,10 @@ mod tail;
 pub use background::{
     Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
 };
+#[cfg(feature = "regex")]
+pub use dialogue::line;
+#[cfg(feature = "reactor")]
+pub use dialogue::{Dialogue, DialogueError, Expect, Found, Pattern, StartDialogue};
 pub use ended::Ended;
 pub use error::OutputError;
 pub use gap::Gap;
