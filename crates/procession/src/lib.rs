@@ -172,16 +172,17 @@ pub use procession_reactor::{
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use procession_tokio as tokio;
+#[cfg(feature = "regex")]
+#[doc(inline)]
+pub use procession_utils::line;
 #[cfg(all(feature = "run", feature = "reactor"))]
 #[doc(inline)]
 pub use procession_utils::{
     Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, Dialogue,
-    DialogueError, Expect, Found, InBackground, Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Pattern, Policy,
-    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor, StartDialogue,
+    DialogueError, Expect, Found, InBackground, Monitor, MonitorChange, MonitorError, MonitorEvent,
+    MonitorEvents, MonitorTable, Pattern, Policy, ProgramRow, ProgramState, Ready, ReadyError,
+    ReadyProgram, RunningMonitor, StartDialogue,
 };
-#[cfg(feature = "regex")]
-#[doc(inline)]
-pub use procession_utils::line;
 #[cfg(feature = "run")]
 #[doc(inline)]
 pub use procession_utils::{

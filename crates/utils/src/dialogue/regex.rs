@@ -37,9 +37,7 @@ impl Compiled {
         // Bytes, not characters: a program may print anything, and without the tables of Unicode the
         // tree stays small.
         let syntax = syntax::Config::new().unicode(false).utf8(false);
-        let thompson = || {
-            thompson::Config::new().utf8(false).nfa_size_limit(Some(MOST_NFA_BYTES))
-        };
+        let thompson = || thompson::Config::new().utf8(false).nfa_size_limit(Some(MOST_NFA_BYTES));
         let regex = Regex::builder()
             .syntax(syntax)
             .thompson(thompson())

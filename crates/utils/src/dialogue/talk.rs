@@ -156,7 +156,10 @@ impl Dialogue {
         let since = self.reactor.now();
         while self.echoes() {
             if self.reactor.now().saturating_sub(since) >= ECHO_WAIT {
-                return Err(DialogueError::Echoes { command: self.line.clone(), tail: self.tail() });
+                return Err(DialogueError::Echoes {
+                    command: self.line.clone(),
+                    tail: self.tail(),
+                });
             }
             self.reactor.sleep(ECHO_LOOK).await;
         }
@@ -298,9 +301,7 @@ impl Dialogue {
         let written = self.write_and_read(data).await;
         written.map_err(|error| match error {
             WriteError::ReactorGone => self.reactor_gone(),
-            error => {
-                DialogueError::Write { command: self.line.clone(), error, tail: self.tail() }
-            }
+            error => DialogueError::Write { command: self.line.clone(), error, tail: self.tail() },
         })
     }
 

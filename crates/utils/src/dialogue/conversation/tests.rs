@@ -13,7 +13,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// Gives the input in pieces that end at the set bits, then its end. Returns the outcome, and the number
 /// of bytes after which it was there (one more for the end).
-fn run(patterns: &[Pattern], input: &[u8], cuts: u64) -> (Result<Outcome, Answer>, usize, u64) {
+fn run(patterns: &[Pattern], input: &[u8], cuts: u64) -> (Result<Outcome, Answer>, usize) {
     let mut talk = Conversation::new();
     talk.begin(patterns, None, AT);
     let mut begin = 0;
@@ -28,7 +28,6 @@ fn run(patterns: &[Pattern], input: &[u8], cuts: u64) -> (Result<Outcome, Answer
     }
     let came = if talk.is_decided() { begin } else { input.len() + 1 };
     talk.on_end();
-    let steps = talk.steps;
     let answer = match talk.poll().expect("the output has ended") {
         Answer::Found(found) => {
             let rest = [talk.take(), Bytes::copy_from_slice(&input[begin..])].concat();
@@ -36,7 +35,7 @@ fn run(patterns: &[Pattern], input: &[u8], cuts: u64) -> (Result<Outcome, Answer
         }
         other => Err(other),
     };
-    (answer, came, steps)
+    (answer, came)
 }
 
 /// Checks the outcome for every cut of the input.
@@ -45,9 +44,22 @@ fn check(patterns: &[Pattern], input: &str, expected: Result<(usize, &str, &str,
         (which, before.to_owned(), matched.to_owned(), rest.to_owned())
     });
     assert!(input.len() <= 14, "{input} has too many cuts");
+    // Byte by byte, the outcome is there after as few bytes as possible.
+    let (_, fewest) = run(patterns, input.as_bytes(), u64::MAX);
     for cuts in 0..1 << input.len().saturating_sub(1) {
-        let (outcome, ..) = run(patterns, input.as_bytes(), cuts);
-        assert_eq!(outcome, expected, "{patterns:?} in {input:?}, cut at {cuts:b}");
+        let (outcome, came) = run(patterns, input.as_bytes(), cuts);
+        let what = format!("{patterns:?} in {input:?}, cut at {cuts:b}");
+        assert_eq!(outcome, expected, "{what}");
+        let ends =
+            (1..=input.len()).filter(|end| *end == input.len() || cuts >> (end - 1) & 1 == 1);
+        let soonest = ends.chain([input.len() + 1]).find(|end| *end >= fewest);
+        assert_eq!(Some(came), soonest, "{what}");
+    }
+    if let Ok((_, _, _, rest)) = &expected
+        && !rest.is_empty()
+        && !patterns.iter().any(|pattern| pattern.to_string().contains(['$', '\\']))
+    {
+        assert_eq!(fewest, input.len() - rest.len(), "{patterns:?} in {input:?}");
     }
 }
 
@@ -117,8 +129,7 @@ fn the_groups_of_an_expression_are_those_of_the_match() {
         }
         let Some(Answer::Found(found)) = talk.poll() else { panic!("nothing found") };
         let groups = (0..6).map(|group| found.capture(group).map(|bytes| text(&bytes)));
-        let expected =
-            [Some("joe@here."), Some("joe"), Some("here"), Some("here"), None, None];
+        let expected = [Some("joe@here."), Some("joe"), Some("here"), Some("here"), None, None];
         assert!(groups.eq(expected.map(|group| group.map(ToOwned::to_owned))), "{found:?}");
         assert_eq!(found.before, "mail: ");
         let mut lines = Conversation::new();
