@@ -156,7 +156,9 @@ fn a_program_that_asks() {
         if order == "late" {
             ask();
             // A slow program: what is typed now is discarded.
-            thread::sleep(ms(10));
+            for _ in 0..1000 {
+                thread::yield_now();
+            }
         }
         tcsetattr(&terminal, OptionalActions::Flush, &quiet).expect("it is a terminal");
         if order != "late" {

@@ -148,9 +148,10 @@ impl Conversation {
         self.wait = None;
     }
 
-    /// Takes what no wait has consumed.
+    /// Takes what no wait has consumed, at most as much as a wait looks at.
     pub(super) fn take(&mut self) -> Bytes {
-        self.held.split().freeze()
+        let length = self.held.len().min(self.max_held_bytes);
+        self.held.split_to(length).freeze()
     }
 
     fn consume(&mut self, which: usize, hit: Hit) -> Found {

@@ -142,7 +142,7 @@ impl fmt::Display for DialogueError {
         let tail = Tail::of(self.tail().unwrap_or_default().as_bytes(), None, setup);
         match self {
             Self::Pattern { pattern, reason } => {
-                write!(f, "cannot wait for {pattern:?}: {reason}")
+                write!(f, "cannot wait for {pattern}: {reason}")
             }
             Self::TimedOut { command, wanted, after, .. } => {
                 let after = after.as_secs_f64();

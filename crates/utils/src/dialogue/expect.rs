@@ -50,7 +50,7 @@ impl<'a> Expect<'a> {
             PatternKind::Invalid(text, reason) => Some((text.clone(), reason.clone())),
             _ => None,
         });
-        let none = || (String::new(), "the list of patterns is empty".to_owned());
+        let none = || ("nothing".to_owned(), "the list of patterns is empty".to_owned());
         if let Some((pattern, reason)) = invalid.or_else(|| self.patterns.is_empty().then(none)) {
             return Err(DialogueError::Pattern { pattern, reason });
         }

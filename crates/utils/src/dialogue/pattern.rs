@@ -53,7 +53,8 @@ impl Pattern {
     pub fn bytes(bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
         if bytes.is_empty() {
-            return Self::invalid(r#""""#, "it is empty");
+            let reason = "the text is empty".to_owned();
+            return Self(PatternKind::Invalid(r#""""#.to_owned(), reason));
         }
         Self(PatternKind::Bytes(bytes.into()))
     }
@@ -111,16 +112,18 @@ impl Pattern {
     #[cfg(feature = "regex")]
     pub fn regex(expression: &str) -> Self {
         match Compiled::new(expression) {
-            Ok(compiled) if compiled.matches_empty => {
-                Self::invalid(expression, "it matches the empty text, so it would match at once")
+            Ok(compiled) if compiled.matches_empty() => {
+                let reason = "it matches the empty text, so it would match at once";
+                Self::invalid_expression(expression, reason)
             }
             Ok(compiled) => Self(PatternKind::Regex(Arc::new(compiled))),
-            Err(reason) => Self::invalid(expression, &reason),
+            Err(reason) => Self::invalid_expression(expression, &reason),
         }
     }
 
-    fn invalid(text: &str, reason: &str) -> Self {
-        Self(PatternKind::Invalid(text.to_owned(), reason.to_owned()))
+    #[cfg(feature = "regex")]
+    fn invalid_expression(expression: &str, reason: &str) -> Self {
+        Self(PatternKind::Invalid(format!("/{expression}/"), reason.to_owned()))
     }
 
     /// Displays several patterns.
@@ -155,7 +158,7 @@ impl Pattern {
 pub fn line(expression: &str) -> Pattern {
     match Compiled::new(expression) {
         Ok(compiled) => Pattern(PatternKind::Line(Arc::new(compiled))),
-        Err(reason) => Pattern::invalid(expression, &reason),
+        Err(reason) => Pattern::invalid_expression(expression, &reason),
     }
 }
 

@@ -1,158 +1,193 @@
-//! Regular expressions that are matched byte by byte: a lazy automaton whose state outlives a chunk.
+//! Regular expressions that are matched byte by byte, with a state that outlives a chunk: the set of the
+//! places in the expression that the bytes so far lead to.
+//!
+//! A lazy automaton would be faster. But it drops its states when its memory is full, also those that a
+//! search would go on with, and the search would have to begin again.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex_automata::hybrid::LazyStateID;
-use regex_automata::hybrid::regex::{Cache, Regex};
-use regex_automata::nfa::thompson;
-use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::Input;
+use regex_automata::nfa::thompson::pikevm::{Cache, PikeVM};
+use regex_automata::nfa::thompson::{self, NFA, State};
 use regex_automata::util::look::Look;
+use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, PatternID};
 
 use super::search::Hit;
 
 /// The most memory of a compiled expression, in bytes. It bounds what repetitions can ask for.
 const MOST_NFA_BYTES: usize = 1 << 20;
 
-/// The text of a failure that the configuration excludes.
-const NEVER: &str = "an automaton without quit bytes that may clear its cache does not fail";
-
 /// A compiled expression.
 pub(super) struct Compiled {
     /// For messages.
     pub(super) text: String,
-    pub(super) matches_empty: bool,
     /// Whether a match depends on the byte after it.
     looks_ahead: bool,
-    regex: Regex,
-    /// Finds the groups of a match. `None` if there are none.
-    groups: Option<PikeVM>,
+    engine: PikeVM,
 }
+
+/// The ranges of the groups, in the text that was searched. The first is the whole match.
+pub(super) type Groups = Vec<Option<Range<usize>>>;
 
 impl Compiled {
     /// Compiles an expression; an error is the reason, in one line.
     pub(super) fn new(text: &str) -> Result<Self, String> {
-        // Bytes, not characters: a program may print anything, and without the tables of Unicode the
-        // tree stays small.
-        let syntax = syntax::Config::new().unicode(false).utf8(false);
-        let thompson = || thompson::Config::new().utf8(false).nfa_size_limit(Some(MOST_NFA_BYTES));
-        let regex = Regex::builder()
-            .syntax(syntax)
-            .thompson(thompson())
+        let engine = PikeVM::builder()
+            // Bytes, not characters: a program may print anything, and the tree stays small without
+            // the tables of Unicode.
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(MOST_NFA_BYTES)))
             .build(text)
-            .map_err(|error| last_line(&error))?;
-        let groups = PikeVM::builder()
-            .syntax(syntax)
-            .thompson(thompson())
-            .build(text)
-            .map_err(|error| last_line(&error))?;
-        let nfa = groups.get_nfa();
+            .map_err(|error| innermost_reason(&error))?;
         let looks_behind =
             |look| matches!(look, Look::Start | Look::StartLF | Look::WordStartHalfAscii);
-        Ok(Self {
-            text: text.to_owned(),
-            matches_empty: nfa.has_empty(),
-            looks_ahead: !nfa.look_set_any().iter().all(looks_behind),
-            regex,
-            groups: (nfa.group_info().group_len(PatternID::ZERO) > 1).then_some(groups),
-        })
+        let looks_ahead = !engine.get_nfa().look_set_any().iter().all(looks_behind);
+        Ok(Self { text: text.to_owned(), looks_ahead, engine })
     }
 
-    /// Returns the groups of the match of one line, if it has a match.
-    pub(super) fn match_line(&self, cache: &mut Cache, line: &[u8]) -> Option<Groups> {
-        let found = self.regex.try_search(cache, &Input::new(line)).expect(NEVER)?;
-        Some(self.groups(line, found.range()))
+    pub(super) fn matches_empty(&self) -> bool {
+        self.nfa().has_empty()
     }
 
     pub(super) fn cache(&self) -> Cache {
-        self.regex.create_cache()
+        self.engine.create_cache()
     }
 
-    /// Finds the groups of a match. The first is the match itself.
-    fn groups(&self, text: &[u8], range: Range<usize>) -> Groups {
-        let Some(vm) = &self.groups else { return vec![Some(range)] };
-        let (mut cache, mut captures) = (vm.create_cache(), vm.create_captures());
-        let input = Input::new(text).range(range).anchored(Anchored::Yes);
-        vm.captures(&mut cache, input, &mut captures);
-        captures.iter().map(|group| group.map(|span| span.start..span.end)).collect()
+    /// Returns the groups of the first match in a part of a text, if it has a match.
+    pub(super) fn find(
+        &self,
+        cache: &mut Cache,
+        text: &[u8],
+        part: Range<usize>,
+    ) -> Option<Groups> {
+        let mut groups = self.engine.create_captures();
+        self.engine.captures(cache, Input::new(text).range(part), &mut groups);
+        let ranges = groups.iter().map(|group| group.map(|span| span.start..span.end));
+        groups.is_match().then(|| ranges.collect())
+    }
+
+    fn nfa(&self) -> &NFA {
+        self.engine.get_nfa()
     }
 }
-
-/// The ranges of the groups, in the text that was searched.
-pub(super) type Groups = Vec<Option<Range<usize>>>;
 
 /// The search for one expression in the bytes of one wait.
 pub(super) struct RegexSearch {
     compiled: Arc<Compiled>,
-    cache: Cache,
-    state: LazyStateID,
-    /// How many bytes the state has seen.
+    places: Places,
+    /// How many bytes have led to the places.
     seen: usize,
 }
 
 impl RegexSearch {
     pub(super) fn new(compiled: &Arc<Compiled>) -> Self {
-        let mut cache = compiled.cache();
-        let forward = compiled.regex.forward();
-        let state =
-            forward.start_state_forward(cache.as_parts_mut().0, &Input::new("")).expect(NEVER);
-        Self { compiled: Arc::clone(compiled), cache, state, seen: 0 }
+        let places = Places::new(compiled.nfa().states().len());
+        Self { compiled: Arc::clone(compiled), places, seen: 0 }
     }
 
     /// Looks at `held[..to]`, from where the last call ended. Adds the number of its steps to `steps`.
     pub(super) fn advance(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
-        let forward = self.compiled.regex.forward();
-        let cache = self.cache.as_parts_mut().0;
-        for at in self.seen..to {
-            if self.state.is_dead() {
-                break;
+        let looks_ahead = self.compiled.looks_ahead;
+        while self.seen < to {
+            // An expression that does not look ahead has judged this place after the byte before it.
+            if (looks_ahead || self.seen == 0) && self.judge(held, steps) {
+                return Some(self.hit(held, self.seen + 1));
             }
-            self.state = forward.next_state(cache, self.state, held[at]).expect(NEVER);
-            *steps += 1;
-            if self.state.is_match() {
-                // The automaton knows of a match when it sees the byte after it.
-                let decided = at + usize::from(self.compiled.looks_ahead);
-                return Some(self.hit(held, at, decided));
+            self.places.step(self.compiled.nfa(), held[self.seen], steps);
+            self.seen += 1;
+            if !looks_ahead && self.judge(held, steps) {
+                return Some(self.hit(held, self.seen));
             }
         }
-        self.seen = self.seen.max(to);
-        if self.compiled.looks_ahead {
-            return None;
-        }
-        self.at_text_end(held, to, steps)
+        None
     }
 
     /// Returns the match that ends with the output.
     pub(super) fn at_end(&mut self, held: &[u8], steps: &mut u64) -> Option<Hit> {
-        if self.compiled.looks_ahead { self.at_text_end(held, self.seen, steps) } else { None }
+        let is_match = self.compiled.looks_ahead && self.judge(held, steps);
+        is_match.then(|| self.hit(held, self.seen))
     }
 
-    /// Looks whether there is a match if the text ends here.
-    fn at_text_end(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
-        if to == 0 || self.state.is_dead() {
-            return None;
-        }
-        *steps += 1;
-        let forward = self.compiled.regex.forward();
-        let end = forward.next_eoi_state(self.cache.as_parts_mut().0, self.state).expect(NEVER);
-        end.is_match().then(|| self.hit(held, to, to))
+    /// Returns whether a match ends at the place that was reached.
+    fn judge(&mut self, held: &[u8], steps: &mut u64) -> bool {
+        self.places.follow(self.compiled.nfa(), held, self.seen, steps)
     }
 
-    /// Finds the beginning of the match that ends at `end`, and its groups.
-    fn hit(&mut self, held: &[u8], end: usize, decided: usize) -> Hit {
-        let backward = self.compiled.regex.reverse();
-        let input = Input::new(held).range(..end).anchored(Anchored::Yes);
-        let begin = backward.try_search_rev(self.cache.as_parts_mut().1, &input).expect(NEVER);
-        let begin = begin.map_or(end, |half| half.offset());
-        let groups = self.compiled.groups(held, begin..end);
-        Hit { decided, matched: begin..end, consumed: end, groups }
+    /// Finds the beginning of the match that ends here, and its groups. No other match ends earlier.
+    fn hit(&self, held: &[u8], decided: usize) -> Hit {
+        let groups = self.compiled.find(&mut self.compiled.cache(), held, 0..self.seen);
+        let groups = groups.unwrap_or_default();
+        let matched = groups.first().cloned().flatten().unwrap_or(self.seen..self.seen);
+        Hit { decided, matched, consumed: self.seen, groups }
     }
 }
 
-/// The last line of a syntax error is the reason; the lines before it draw the expression.
-fn last_line(error: &dyn std::error::Error) -> String {
+/// The places in an expression that the bytes so far lead to.
+struct Places {
+    /// Those that the last byte led to.
+    reached: Vec<StateID>,
+    /// Those of them, and of all that follow without a byte, that wait for a byte.
+    waiting: Vec<StateID>,
+    /// For each place, the number of the round in which it was last met.
+    met: Vec<u64>,
+    round: u64,
+}
+
+impl Places {
+    fn new(count: usize) -> Self {
+        Self { reached: Vec::new(), waiting: Vec::new(), met: vec![0; count], round: 0 }
+    }
+
+    /// Follows what needs no byte. A match may also begin here. Returns whether one ends here.
+    fn follow(&mut self, nfa: &NFA, text: &[u8], at: usize, steps: &mut u64) -> bool {
+        self.round += 1;
+        self.waiting.clear();
+        self.reached.push(nfa.start_anchored());
+        let mut is_match = false;
+        while let Some(place) = self.reached.pop() {
+            if std::mem::replace(&mut self.met[place.as_usize()], self.round) == self.round {
+                continue;
+            }
+            *steps += 1;
+            match nfa.state(place) {
+                State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) => {
+                    self.waiting.push(place);
+                }
+                State::Look { look, next } => {
+                    if nfa.look_matcher().matches(*look, text, at) {
+                        self.reached.push(*next);
+                    }
+                }
+                State::Union { alternates } => self.reached.extend(alternates.iter()),
+                State::BinaryUnion { alt1, alt2 } => self.reached.extend([*alt1, *alt2]),
+                State::Capture { next, .. } => self.reached.push(*next),
+                State::Match { .. } => is_match = true,
+                State::Fail => {}
+            }
+        }
+        is_match
+    }
+
+    /// Goes on by one byte.
+    fn step(&mut self, nfa: &NFA, byte: u8, steps: &mut u64) {
+        for place in self.waiting.drain(..) {
+            *steps += 1;
+            let next = match nfa.state(place) {
+                State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
+                State::Sparse(ranges) => ranges.matches_byte(byte),
+                State::Dense(table) => table.matches_byte(byte),
+                // The others wait for no byte.
+                _ => None,
+            };
+            self.reached.extend(next);
+        }
+    }
+}
+
+/// Returns the innermost reason of an error. A syntax error draws the expression above its reason.
+fn innermost_reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

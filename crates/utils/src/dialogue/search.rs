@@ -102,19 +102,19 @@ impl BytesSearch {
     }
 
     fn advance(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
-        for at in self.seen..to {
+        while self.seen < to {
+            let byte = held[self.seen];
+            self.seen += 1;
             *steps += 1;
-            while self.matching > 0 && held[at] != self.wanted[self.matching] {
+            while self.matching > 0 && byte != self.wanted[self.matching] {
                 self.matching = self.shorter[self.matching];
                 *steps += 1;
             }
-            self.matching += usize::from(held[at] == self.wanted[self.matching]);
+            self.matching += usize::from(byte == self.wanted[self.matching]);
             if self.matching == self.wanted.len() {
-                let end = at + 1;
-                return Some(Hit::of(end - self.wanted.len()..end, end));
+                return Some(Hit::of(self.seen - self.wanted.len()..self.seen, self.seen));
             }
         }
-        self.seen = self.seen.max(to);
         None
     }
 }
@@ -123,7 +123,7 @@ impl BytesSearch {
 #[derive(Default)]
 pub(super) struct LineSearch {
     #[cfg(feature = "regex")]
-    wanted: Option<(Arc<Compiled>, regex_automata::hybrid::regex::Cache)>,
+    wanted: Option<Box<(Arc<Compiled>, regex_automata::nfa::thompson::pikevm::Cache)>>,
     /// Where the line begins that is not complete.
     begin: usize,
     seen: usize,
@@ -132,7 +132,7 @@ pub(super) struct LineSearch {
 impl LineSearch {
     #[cfg(feature = "regex")]
     fn for_lines_with(compiled: &Arc<Compiled>) -> Self {
-        let wanted = Some((Arc::clone(compiled), compiled.cache()));
+        let wanted = Some(Box::new((Arc::clone(compiled), compiled.cache())));
         Self { wanted, begin: 0, seen: 0 }
     }
 
@@ -175,9 +175,10 @@ impl LineSearch {
             *steps += 1;
         }
         #[cfg(feature = "regex")]
-        if let Some((compiled, cache)) = &mut self.wanted {
+        if let Some((compiled, cache)) = self.wanted.as_deref_mut() {
             *steps += count(line.len());
-            let groups = compiled.match_line(cache, &held[line.clone()])?;
+            let text = &held[line.clone()];
+            let groups = compiled.find(cache, text, 0..text.len())?;
             let shift = |range: Range<usize>| range.start + line.start..range.end + line.start;
             let groups = groups.into_iter().map(|group| group.map(shift)).collect();
             return Some(Hit { groups, ..Hit::of(line, consumed) });

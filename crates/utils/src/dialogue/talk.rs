@@ -207,8 +207,9 @@ impl Dialogue {
         Expect::new(self, patterns.into_iter().map(Into::into).collect())
     }
 
-    /// Takes what a wait has looked at and not consumed, for instance after
-    /// [`DialogueError::TooLong`].
+    /// Takes what waits have looked at and not consumed, at most
+    /// [`set_max_held_bytes`](Self::set_max_held_bytes): what a wait that fails with
+    /// [`DialogueError::TooLong`] has looked at.
     #[must_use = "the next wait does not see it any more"]
     pub fn take(&mut self) -> Bytes {
         self.talk.take()
