@@ -11,11 +11,13 @@ mod conversation;
 mod error;
 mod expect;
 mod found;
+mod hit;
 mod pattern;
 #[cfg(feature = "regex")]
 mod regex;
 mod scrub;
 mod search;
+mod session;
 mod start;
 mod talk;
 mod transcript;

@@ -35,7 +35,7 @@ fn talk(driver: &mut Driver, dialogue: impl AsyncFnOnce(&Handle) -> Result<(), D
     }
 }
 
-/// Case DG-30.
+/// Case DG-16.
 #[test]
 fn a_timeout_says_what_was_waited_for_and_keeps_what_came() {
     behaviour("a_timeout_says_what_was_waited_for_and_keeps_what_came", |driver| {
@@ -60,7 +60,7 @@ fn a_timeout_says_what_was_waited_for_and_keeps_what_came() {
     });
 }
 
-/// Case DG-31.
+/// Case DG-17.
 #[test]
 fn the_end_is_a_pattern_or_an_error_with_the_status() {
     behaviour("the_end_is_a_pattern_or_an_error_with_the_status", |driver| {
@@ -96,7 +96,7 @@ fn the_end_is_a_pattern_or_an_error_with_the_status() {
     });
 }
 
-/// Case DG-32.
+/// Case DG-18.
 #[test]
 fn a_wait_that_would_hold_too_much_fails_and_the_next_goes_on() {
     behaviour("a_wait_that_would_hold_too_much_fails_and_the_next_goes_on", |driver| {
@@ -125,7 +125,7 @@ fn a_wait_that_would_hold_too_much_fails_and_the_next_goes_on() {
     });
 }
 
-/// Case DG-33.
+/// Case DG-19.
 #[test]
 fn a_long_text_is_sent_while_the_program_prints() {
     behaviour("a_long_text_is_sent_while_the_program_prints", |driver| {
@@ -152,7 +152,7 @@ fn a_long_text_is_sent_while_the_program_prints() {
     });
 }
 
-/// Case DG-34.
+/// Case DG-20.
 #[test]
 fn a_program_that_floods_an_idle_dialogue_is_stopped_in_bounded_memory() {
     behaviour("a_program_that_floods_an_idle_dialogue_is_stopped_in_bounded_memory", |driver| {
@@ -172,7 +172,7 @@ fn a_program_that_floods_an_idle_dialogue_is_stopped_in_bounded_memory() {
     });
 }
 
-/// Case DG-35.
+/// Case DG-21.
 #[test]
 fn a_secret_is_not_sent_where_the_terminal_would_show_it() {
     behaviour("a_secret_is_not_sent_where_the_terminal_would_show_it", |driver| {
@@ -203,7 +203,7 @@ fn a_secret_is_not_sent_where_the_terminal_would_show_it() {
     });
 }
 
-/// Case DG-36.
+/// Case DG-22.
 #[test]
 fn a_drop_ends_the_group_and_a_program_on_pipes_has_no_terminal() {
     behaviour("a_drop_ends_the_group_and_a_program_on_pipes_has_no_terminal", |driver| {
@@ -234,7 +234,7 @@ fn a_drop_ends_the_group_and_a_program_on_pipes_has_no_terminal() {
     });
 }
 
-/// Case DG-37.
+/// Case DG-23.
 #[test]
 fn both_outputs_come_in_order_unless_the_command_says_otherwise() {
     behaviour("both_outputs_come_in_order_unless_the_command_says_otherwise", |driver| {
@@ -258,7 +258,7 @@ fn both_outputs_come_in_order_unless_the_command_says_otherwise() {
     });
 }
 
-/// Case DG-38.
+/// Case DG-24.
 #[test]
 fn a_program_that_is_waited_for_may_print_as_much_as_it_likes() {
     behaviour("a_program_that_is_waited_for_may_print_as_much_as_it_likes", |driver| {
@@ -275,7 +275,7 @@ fn a_program_that_is_waited_for_may_print_as_much_as_it_likes() {
     });
 }
 
-/// Case DG-39.
+/// Case DG-25.
 #[test]
 fn a_wait_that_is_dropped_loses_nothing() {
     behaviour("a_wait_that_is_dropped_loses_nothing", |driver| {
@@ -295,7 +295,7 @@ fn a_wait_that_is_dropped_loses_nothing() {
     });
 }
 
-/// Case DG-40.
+/// Case DG-26.
 #[test]
 fn a_pattern_that_cannot_match_is_an_error_of_its_wait() {
     behaviour("a_pattern_that_cannot_match_is_an_error_of_its_wait", |driver| {
@@ -330,7 +330,7 @@ fn a_pattern_that_cannot_match_is_an_error_of_its_wait() {
     });
 }
 
-/// Case DG-41.
+/// Case DG-27.
 #[test]
 fn a_dialogue_without_its_reactor_says_so() {
     isolated("a_dialogue_without_its_reactor_says_so", || {
@@ -353,7 +353,7 @@ fn a_dialogue_without_its_reactor_says_so() {
     });
 }
 
-/// Case DG-42.
+/// Case DG-07.
 #[test]
 fn quiet_is_a_pause_of_the_program() {
     behaviour("quiet_is_a_pause_of_the_program", |driver| {
@@ -372,7 +372,7 @@ fn quiet_is_a_pause_of_the_program() {
     });
 }
 
-/// Case DG-43.
+/// Case DG-08.
 #[test]
 fn a_loop_that_is_late_looks_at_what_has_come_before_it_judges_the_time() {
     let test = "a_loop_that_is_late_looks_at_what_has_come_before_it_judges_the_time";
@@ -402,7 +402,6 @@ fn a_loop_that_is_late_looks_at_what_has_come_before_it_judges_the_time() {
     });
 }
 
-/// Case DG-44.
 #[test]
 fn another_thread_has_a_dialogue_on_the_loop_of_a_background() {
     isolated("another_thread_has_a_dialogue_on_the_loop_of_a_background", || {
@@ -418,7 +417,6 @@ fn another_thread_has_a_dialogue_on_the_loop_of_a_background() {
     });
 }
 
-/// Case DG-45.
 #[test]
 fn a_signal_and_a_size_go_by_the_process() {
     behaviour("a_signal_and_a_size_go_by_the_process", |driver| {

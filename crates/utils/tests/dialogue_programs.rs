@@ -68,7 +68,7 @@ fn start(handle: &Handle, command: Command) -> Dialogue {
     handle.dialogue(command).expect("a program that is there starts")
 }
 
-/// Case DG-20.
+/// Case DG-10.
 #[test]
 fn bc_on_a_terminal_answers_without_a_miss() {
     let test = "bc_on_a_terminal_answers_without_a_miss";
@@ -91,7 +91,7 @@ fn bc_on_a_terminal_answers_without_a_miss() {
     });
 }
 
-/// Case DG-21.
+/// Case DG-11.
 #[test]
 fn a_shell_answers_on_a_terminal_and_on_pipes_without_a_miss() {
     behaviour("a_shell_answers_on_a_terminal_and_on_pipes_without_a_miss", |driver| {
@@ -114,7 +114,7 @@ fn a_shell_answers_on_a_terminal_and_on_pipes_without_a_miss() {
     });
 }
 
-/// Case DG-22.
+/// Case DG-12.
 #[test]
 fn python_answers_on_a_terminal_and_on_pipes_without_a_miss() {
     let test = "python_answers_on_a_terminal_and_on_pipes_without_a_miss";
@@ -172,7 +172,7 @@ fn a_program_that_asks() {
     }
 }
 
-/// Case DG-23.
+/// Case DG-13.
 #[test]
 fn a_program_that_turns_the_echo_off_gets_each_password() {
     behaviour("a_program_that_turns_the_echo_off_gets_each_password", |driver| {
@@ -257,7 +257,7 @@ async fn set_password(handle: &Handle, users: &OwnUsers) -> Result<(), DialogueE
     Ok(())
 }
 
-/// Case DG-24.
+/// Case DG-14.
 #[test]
 fn passwd_sets_a_password_without_a_miss() {
     let test = "passwd_sets_a_password_without_a_miss";
@@ -313,7 +313,7 @@ fn serve(driver: &mut Driver, users: &OwnUsers) -> (u16, ReadyProgram) {
     panic!("no port stays free");
 }
 
-/// Case DG-25.
+/// Case DG-15.
 #[test]
 fn ssh_takes_a_password_without_a_miss() {
     let test = "ssh_takes_a_password_without_a_miss";

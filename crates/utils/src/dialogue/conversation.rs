@@ -12,8 +12,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::found::Found;
+use super::hit::Hit;
 use super::pattern::{Pattern, PatternKind};
-use super::search::{Hit, Search};
+use super::search::Search;
 
 /// The default for the most bytes that are held for a wait.
 const MAX_HELD_BYTES: usize = 1 << 20;

@@ -164,8 +164,8 @@ impl fmt::Display for DialogueError {
                 write!(f, "cannot write to {command}: {error}{tail}")
             }
             Self::Echoes { command, .. } => {
-                let shown = "the secret was not sent, because its terminal would show it";
-                write!(f, "{command} asked for no secret: {shown}{tail}")
+                let why = "it was not sent, because the terminal would show it";
+                write!(f, "{command} asked for no secret: {why}{tail}")
             }
             Self::ReactorGone { command } => {
                 write!(f, "cannot talk to {command}: the reactor is gone")

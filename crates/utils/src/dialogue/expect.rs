@@ -13,17 +13,17 @@ use super::conversation::Answer;
 use super::error::DialogueError;
 use super::found::Found;
 use super::pattern::{Pattern, PatternKind};
-use super::talk::Dialogue;
+use super::session::Session;
 
 /// How long the exit status of a program is waited for whose output has ended.
 const STATUS_WAIT: Duration = Duration::from_millis(200);
 
-/// A wait in a dialogue, made by [`Dialogue::expect`]. It begins when it is first polled.
+/// A wait in a dialogue, made by [`Dialogue::expect`](crate::Dialogue::expect). It begins when it is first polled.
 ///
 /// Dropping it ends the wait, and keeps what came for the next one, which looks at it again.
 #[must_use = "nothing is waited for until it is awaited"]
 pub struct Expect<'a> {
-    dialogue: &'a mut Dialogue,
+    session: &'a mut Session,
     patterns: Vec<Pattern>,
     within: Option<Duration>,
     began: Option<Duration>,
@@ -32,8 +32,8 @@ pub struct Expect<'a> {
 }
 
 impl<'a> Expect<'a> {
-    pub(super) fn new(dialogue: &'a mut Dialogue, patterns: Vec<Pattern>) -> Self {
-        Self { dialogue, patterns, within: None, began: None, status: None }
+    pub(super) fn new(session: &'a mut Session, patterns: Vec<Pattern>) -> Self {
+        Self { session, patterns, within: None, began: None, status: None }
     }
 
     /// Fails with [`DialogueError::TimedOut`] after this time, from the first poll on. By default a wait
@@ -54,19 +54,19 @@ impl<'a> Expect<'a> {
         if let Some((pattern, reason)) = invalid.or_else(|| self.patterns.is_empty().then(none)) {
             return Err(DialogueError::Pattern { pattern, reason });
         }
-        if self.dialogue.reactor.is_closed() {
-            return Err(self.dialogue.reactor_gone());
+        if self.session.reactor.is_closed() {
+            return Err(self.session.reactor_gone());
         }
-        let now = self.dialogue.reactor.now();
+        let now = self.session.reactor.now();
         self.began = Some(now);
-        self.dialogue.talk.begin(&self.patterns, self.within, now);
+        self.session.talk.begin(&self.patterns, self.within, now);
         Ok(())
     }
 
     fn error(&self, answer: &Answer, reason: Option<ExitReason>) -> DialogueError {
-        let Dialogue { line, talk, reactor, .. } = &*self.dialogue;
+        let Session { line, talk, reactor, .. } = &*self.session;
         let (command, wanted) = (line.clone(), Pattern::list(&self.patterns));
-        let tail = self.dialogue.tail();
+        let tail = self.session.tail();
         match answer {
             Answer::TooLong => {
                 let max_bytes = talk.max_held_bytes();
@@ -93,18 +93,18 @@ impl Future for Expect<'_> {
         if this.began.is_none() {
             this.begin()?;
         }
-        this.dialogue.take_in(cx);
-        let dialogue = &mut *this.dialogue;
-        if dialogue.alarm.has_rung() {
-            dialogue.talk.on_time(dialogue.reactor.now());
+        this.session.take_in(cx);
+        let session = &mut *this.session;
+        if session.alarm.has_rung() {
+            session.talk.on_time(session.reactor.now());
         }
-        match dialogue.talk.poll() {
+        match session.talk.poll() {
             Some(Answer::Found(found)) => Poll::Ready(Ok(found)),
-            Some(Answer::Over) if dialogue.reactor.is_closed() => {
-                Poll::Ready(Err(dialogue.reactor_gone()))
+            Some(Answer::Over) if session.reactor.is_closed() => {
+                Poll::Ready(Err(session.reactor_gone()))
             }
             Some(Answer::Over) => {
-                let mut status = dialogue.child.process().ended().timeout(STATUS_WAIT);
+                let mut status = session.child.process().ended().timeout(STATUS_WAIT);
                 let known = Pin::new(&mut status).poll(cx);
                 this.status = Some(status);
                 let reason = ready!(known).ok();
@@ -112,8 +112,8 @@ impl Future for Expect<'_> {
             }
             Some(answer) => Poll::Ready(Err(this.error(&answer, None))),
             None => {
-                let deadline = dialogue.talk.deadline();
-                dialogue.alarm.set(&dialogue.reactor, deadline, cx);
+                let deadline = session.talk.deadline();
+                session.alarm.set(&session.reactor, deadline, cx);
                 Poll::Pending
             }
         }
@@ -122,8 +122,8 @@ impl Future for Expect<'_> {
 
 impl Drop for Expect<'_> {
     fn drop(&mut self) {
-        self.dialogue.talk.give_up();
-        self.dialogue.alarm.cancel();
+        self.session.talk.give_up();
+        self.session.alarm.cancel();
     }
 }
 

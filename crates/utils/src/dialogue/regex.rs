@@ -14,7 +14,7 @@ use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 
-use super::search::Hit;
+use super::hit::Hit;
 
 /// The most memory of a compiled expression, in bytes. It bounds what repetitions can ask for.
 const MOST_NFA_BYTES: usize = 1 << 20;

@@ -5,21 +5,10 @@ use std::ops::Range;
 #[cfg(feature = "regex")]
 use std::sync::Arc;
 
+use super::hit::Hit;
 use super::pattern::{Pattern, PatternKind};
 #[cfg(feature = "regex")]
 use super::regex::{Compiled, RegexSearch};
-
-/// A match.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hit {
-    /// How many bytes had to come until the match was certain. This does not depend on the chunks.
-    pub(super) decided: usize,
-    pub(super) matched: Range<usize>,
-    /// Where the next wait begins.
-    pub(super) consumed: usize,
-    /// The groups of a regular expression; the first is its match.
-    pub(super) groups: Vec<Option<Range<usize>>>,
-}
 
 /// The search for one pattern.
 pub(super) enum Search {
@@ -68,12 +57,6 @@ impl Search {
             Self::End => Some(Hit::of(held.len()..held.len(), held.len())),
             Self::Bytes(_) | Self::Nothing => None,
         }
-    }
-}
-
-impl Hit {
-    pub(super) fn of(matched: Range<usize>, consumed: usize) -> Self {
-        Self { decided: consumed, matched, consumed, groups: Vec::new() }
     }
 }
 

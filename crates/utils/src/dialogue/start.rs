@@ -6,6 +6,7 @@ use procession_process_transport::{Command, Fd, SpawnError};
 use procession_protocol::ChildFd;
 use procession_reactor::Handle;
 
+use super::session::Session;
 use super::talk::Dialogue;
 use crate::message::quoted;
 use crate::run::prepared::with_safe_ends;
@@ -72,7 +73,8 @@ impl StartDialogue for Handle {
     fn dialogue(&self, command: impl Into<Command>) -> Result<Dialogue, SpawnError> {
         let command = command.into();
         let line = quoted(&command);
-        Dialogue::start(self, line, with_safe_ends(prepared(command), true, GRACE))
+        let command = with_safe_ends(prepared(command), true, GRACE);
+        Session::start(self, line, command).map(Dialogue)
     }
 }
 

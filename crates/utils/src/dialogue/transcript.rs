@@ -51,15 +51,22 @@ impl Transcript {
 
     /// Returns what was said, with line feeds as line ends.
     pub(super) fn text(&self) -> String {
-        let mut kept = &self.kept[self.kept.len().saturating_sub(self.max_bytes)..];
+        self.end(self.max_bytes)
+    }
+
+    /// Returns the end of that, of so many bytes before its line ends were changed.
+    pub(super) fn end(&self, max_bytes: usize) -> String {
+        let max_bytes = max_bytes.min(self.max_bytes);
+        let mut end = &self.kept[self.kept.len().saturating_sub(max_bytes)..];
+        let is_cut = self.is_cut || end.len() < self.kept.len();
         // The cut may be inside a character.
-        while let [first, rest @ ..] = kept
-            && (self.is_cut || kept.len() < self.kept.len())
+        while let [first, rest @ ..] = end
+            && is_cut
             && first & 0xc0 == 0x80
         {
-            kept = rest;
+            end = rest;
         }
-        let all = [kept, self.scrub.harmless_rest()].concat();
+        let all = [end, self.scrub.harmless_rest()].concat();
         String::from_utf8_lossy(&all).replace("\r\n", "\n")
     }
 

@@ -39,7 +39,11 @@ fn run(patterns: &[Pattern], input: &[u8], cuts: u64) -> (Result<Outcome, Answer
 }
 
 /// Checks the outcome for every cut of the input.
-fn check(patterns: &[Pattern], input: &str, expected: Result<(usize, &str, &str, &str), Answer>) {
+fn check_cuts(
+    patterns: &[Pattern],
+    input: &str,
+    expected: Result<(usize, &str, &str, &str), Answer>,
+) {
     let expected = expected.map(|(which, before, matched, rest)| {
         (which, before.to_owned(), matched.to_owned(), rest.to_owned())
     });
@@ -67,28 +71,28 @@ fn check(patterns: &[Pattern], input: &str, expected: Result<(usize, &str, &str,
 #[test]
 fn the_match_that_is_complete_first_wins_whatever_the_cuts() {
     let one = |pattern: &str| vec![Pattern::from(pattern)];
-    check(&one("aab"), "xaaaabaab", Ok((0, "xaa", "aab", "aab")));
-    check(&one("abcabd"), "abcabcabd.", Ok((0, "abc", "abcabd", ".")));
-    check(&one("aa"), "abab", Err(Answer::Over));
+    check_cuts(&one("aab"), "xaaaabaab", Ok((0, "xaa", "aab", "aab")));
+    check_cuts(&one("abcabd"), "abcabcabd.", Ok((0, "abc", "abcabd", ".")));
+    check_cuts(&one("aa"), "abab", Err(Answer::Over));
     // The longer text begins earlier, and is complete later.
-    check(&["abcd".into(), "bc".into()], "abcd", Ok((1, "a", "bc", "d")));
-    check(&["abc".into(), "bc".into()], "abcd", Ok((0, "", "abc", "d")));
-    check(&["bc".into(), "abc".into()], "abcd", Ok((0, "a", "bc", "d")));
-    check(&[Pattern::next_line(), "b\r".into()], "ab\r\nc", Ok((1, "a", "b\r", "\nc")));
-    check(&[Pattern::end(), "c".into()], "ab", Ok((0, "ab", "", "")));
-    check(&[Pattern::end(), "b".into()], "ab", Ok((1, "a", "b", "")));
-    check(&[Pattern::next_line(), Pattern::end()], "ab", Ok((0, "", "ab", "")));
-    check(&[Pattern::next_line()], "", Err(Answer::Over));
+    check_cuts(&["abcd".into(), "bc".into()], "abcd", Ok((1, "a", "bc", "d")));
+    check_cuts(&["abc".into(), "bc".into()], "abcd", Ok((0, "", "abc", "d")));
+    check_cuts(&["bc".into(), "abc".into()], "abcd", Ok((0, "a", "bc", "d")));
+    check_cuts(&[Pattern::next_line(), "b\r".into()], "ab\r\nc", Ok((1, "a", "b\r", "\nc")));
+    check_cuts(&[Pattern::end(), "c".into()], "ab", Ok((0, "ab", "", "")));
+    check_cuts(&[Pattern::end(), "b".into()], "ab", Ok((1, "a", "b", "")));
+    check_cuts(&[Pattern::next_line(), Pattern::end()], "ab", Ok((0, "", "ab", "")));
+    check_cuts(&[Pattern::next_line()], "", Err(Answer::Over));
 }
 
 /// Case DG-02.
 #[test]
 fn a_line_ends_at_its_line_feed_or_with_the_output() {
     let line = [Pattern::next_line()];
-    check(&line, "ab\r\r\ncd\n", Ok((0, "", "ab", "cd\n")));
-    check(&line, "\n\n", Ok((0, "", "", "\n")));
-    check(&line, "ab\rc", Ok((0, "", "ab\rc", "")));
-    check(&line, "ab\r", Ok((0, "", "ab", "")));
+    check_cuts(&line, "ab\r\r\ncd\n", Ok((0, "", "ab", "cd\n")));
+    check_cuts(&line, "\n\n", Ok((0, "", "", "\n")));
+    check_cuts(&line, "ab\rc", Ok((0, "", "ab\rc", "")));
+    check_cuts(&line, "ab\r", Ok((0, "", "ab", "")));
 }
 
 /// Case DG-03.
@@ -97,24 +101,24 @@ fn a_line_ends_at_its_line_feed_or_with_the_output() {
 fn an_expression_matches_over_every_cut() {
     use crate::line;
     let one = |expression: &str| [Pattern::regex(expression)];
-    check(&one(r"\d+"), "ab123", Ok((0, "ab", "1", "23")));
-    check(&one(r"(\d+)x(\d+)\r"), "a 10x20\r\n", Ok((0, "a ", "10x20\r", "\n")));
-    check(&one(r"[$#] "), "a$b# $ ", Ok((0, "a$b", "# ", "$ ")));
-    check(&one(r"a.*b"), "xaab b", Ok((0, "x", "aab", " b")));
-    check(&one(r"^b"), "ab", Err(Answer::Over));
-    check(&one(r"(?m)^b"), "a\nbc", Ok((0, "a\n", "b", "c")));
+    check_cuts(&one(r"\d+"), "ab123", Ok((0, "ab", "1", "23")));
+    check_cuts(&one(r"(\d+)x(\d+)\r"), "a 10x20\r\n", Ok((0, "a ", "10x20\r", "\n")));
+    check_cuts(&one(r"[$#] "), "a$b# $ ", Ok((0, "a$b", "# ", "$ ")));
+    check_cuts(&one(r"a.*b"), "xaab b", Ok((0, "x", "aab", " b")));
+    check_cuts(&one(r"^b"), "ab", Err(Answer::Over));
+    check_cuts(&one(r"(?m)^b"), "a\nbc", Ok((0, "a\n", "b", "c")));
     // It depends on what follows.
-    check(&one(r"\d+\b"), "a 12;3", Ok((0, "a ", "12", ";3")));
-    check(&one(r"\d+$"), "1a2b34", Ok((0, "1a2b", "34", "")));
-    check(&one(r"(?m)\d+$"), "1a2\n34", Ok((0, "1a", "2", "\n34")));
+    check_cuts(&one(r"\d+\b"), "a 12;3", Ok((0, "a ", "12", ";3")));
+    check_cuts(&one(r"\d+$"), "1a2b34", Ok((0, "1a2b", "34", "")));
+    check_cuts(&one(r"(?m)\d+$"), "1a2\n34", Ok((0, "1a", "2", "\n34")));
     // An expression that is certain a byte after its match, and a text that ends there.
-    check(&[Pattern::regex(r"12\b"), "12".into()], "12;", Ok((1, "", "12", ";")));
-    check(&[Pattern::regex(r"12\b"), "12;".into()], "12;", Ok((0, "", "12", ";")));
-    check(&["12;".into(), Pattern::regex(r"12\b")], "12;", Ok((0, "", "12;", "")));
-    check(&[line(r"^\d+$")], "6 * 7\r\n42\r\n", Ok((0, "6 * 7\r\n", "42", "")));
-    check(&[line("x"), line("^$")], "ax\n", Ok((0, "", "ax", "")));
-    check(&[line("x"), line("^$")], "a\n\nx", Ok((1, "a\n", "", "x")));
-    check(&[Pattern::regex(r"\xff+é?;")], "aé;", Err(Answer::Over));
+    check_cuts(&[Pattern::regex(r"12\b"), "12".into()], "12;", Ok((1, "", "12", ";")));
+    check_cuts(&[Pattern::regex(r"12\b"), "12;".into()], "12;", Ok((0, "", "12", ";")));
+    check_cuts(&["12;".into(), Pattern::regex(r"12\b")], "12;", Ok((0, "", "12;", "")));
+    check_cuts(&[line(r"^\d+$")], "6 * 7\r\n42\r\n", Ok((0, "6 * 7\r\n", "42", "")));
+    check_cuts(&[line("x"), line("^$")], "ax\n", Ok((0, "", "ax", "")));
+    check_cuts(&[line("x"), line("^$")], "a\n\nx", Ok((1, "a\n", "", "x")));
+    check_cuts(&[Pattern::regex(r"\xff+é?;")], "aé;", Err(Answer::Over));
 }
 
 /// Case DG-04.
