@@ -62,7 +62,7 @@
 //!
 //! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
 //! [failures](guide::failures),
-//! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [services](guide::services),
+//! [lifetimes](guide::lifetimes), [dialogues](guide::dialogues), [terminals](guide::terminals), [services](guide::services),
 //! [PID 1](guide::pid_1), and [Twisted's names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!
 //! # Overview
@@ -78,6 +78,9 @@
 //!
 //! **Children on a loop**: [`SpawnProcess`] starts a child with a [`ProcessProtocol`], which acts through
 //! a [`Process`], or as a [`Child`] for async code. [`Pipeline`] connects several children.
+//!
+//! **Dialogues**: [`StartDialogue`] starts a program that is talked to as a [`Dialogue`], by
+//! [`Pattern`]s that are waited for.
 //!
 //! **Any executor**: [`Background`], its [`BackgroundChild`], and [`InBackground`], the result that any
 //! executor awaits and any thread waits for.
@@ -103,7 +106,8 @@
 //! | feature | adds |
 //! |---|---|
 //! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
-//! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, the `get_process_…` functions |
+//! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, [`Dialogue`], [`Monitor`], the `get_process_…` functions |
+//! | `regex` | [`line()`] and [`Pattern::regex`]: regular expressions in dialogues |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
 //! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
 //! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |

@@ -91,6 +91,26 @@ fn bc_on_a_terminal_answers_without_a_miss() {
     });
 }
 
+/// The program of the guide's page on dialogues.
+async fn multiply(handle: Handle) -> Result<String, Box<dyn std::error::Error>> {
+    let mut bc = handle.dialogue(Command::new("bc").arg("-i").pty(Pty::new()))?;
+    bc.send_line("6 * 7").await?;
+    let answer = bc.expect(line(r"^\d+$")).within(Duration::from_secs(2)).await?;
+    Ok(answer.text().into_owned())
+}
+
+#[test]
+fn the_program_of_the_guide_multiplies() {
+    let test = "the_program_of_the_guide_multiplies";
+    if !has("/usr/bin/bc", "bc", test) {
+        return;
+    }
+    behaviour(test, |driver| {
+        let handle = driver.reactor.handle();
+        assert_eq!(driver.reactor.block_on(multiply(handle)).expect("no error"), "42");
+    });
+}
+
 /// Case DG-11.
 #[test]
 fn a_shell_answers_on_a_terminal_and_on_pipes_without_a_miss() {

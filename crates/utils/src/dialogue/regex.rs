@@ -25,6 +25,8 @@ pub(super) struct Compiled {
     pub(super) text: String,
     /// Whether a match depends on the byte after it.
     looks_ahead: bool,
+    /// The bytes that a match may begin with, if that does not depend on what is around it.
+    begins: Option<Vec<bool>>,
     engine: PikeVM,
 }
 
@@ -43,8 +45,10 @@ impl Compiled {
             .map_err(|error| innermost_reason(&error))?;
         let looks_behind =
             |look| matches!(look, Look::Start | Look::StartLF | Look::WordStartHalfAscii);
-        let looks_ahead = !engine.get_nfa().look_set_any().iter().all(looks_behind);
-        Ok(Self { text: text.to_owned(), looks_ahead, engine })
+        let looks = engine.get_nfa().look_set_any();
+        let looks_ahead = !looks.iter().all(looks_behind);
+        let begins = looks.is_empty().then(|| first_bytes(engine.get_nfa()));
+        Ok(Self { text: text.to_owned(), looks_ahead, begins, engine })
     }
 
     pub(super) fn matches_empty(&self) -> bool {
@@ -73,6 +77,15 @@ impl Compiled {
     }
 }
 
+/// Returns, for each byte, whether a match may begin with it.
+fn first_bytes(nfa: &NFA) -> Vec<bool> {
+    let mut places = Places::new(nfa.states().len());
+    places.follow(nfa, b"", 0, &mut 0);
+    let leads_on =
+        |byte| places.waiting.iter().any(|place| next_place(nfa, *place, byte).is_some());
+    (0..=u8::MAX).map(leads_on).collect()
+}
+
 /// The search for one expression in the bytes of one wait.
 pub(super) struct RegexSearch {
     compiled: Arc<Compiled>,
@@ -94,6 +107,14 @@ impl RegexSearch {
             // An expression that does not look ahead has judged this place after the byte before it.
             if (looks_ahead || self.seen == 0) && self.judge(held, steps) {
                 return Some(self.hit(held, self.seen + 1));
+            }
+            if let Some(begins) = &self.compiled.begins
+                && self.places.is_at_start
+                && !begins[usize::from(held[self.seen])]
+            {
+                self.seen += 1;
+                *steps += 1;
+                continue;
             }
             self.places.step(self.compiled.nfa(), held[self.seen], steps);
             self.seen += 1;
@@ -133,17 +154,21 @@ struct Places {
     /// For each place, the number of the round in which it was last met.
     met: Vec<u64>,
     round: u64,
+    /// Nothing was reached: a match can only begin here.
+    is_at_start: bool,
 }
 
 impl Places {
     fn new(count: usize) -> Self {
-        Self { reached: Vec::new(), waiting: Vec::new(), met: vec![0; count], round: 0 }
+        let met = vec![0; count];
+        Self { reached: Vec::new(), waiting: Vec::new(), met, round: 0, is_at_start: true }
     }
 
     /// Follows what needs no byte. A match may also begin here. Returns whether one ends here.
     fn follow(&mut self, nfa: &NFA, text: &[u8], at: usize, steps: &mut u64) -> bool {
         self.round += 1;
         self.waiting.clear();
+        self.is_at_start = self.reached.is_empty();
         self.reached.push(nfa.start_anchored());
         let mut is_match = false;
         while let Some(place) = self.reached.pop() {
@@ -174,15 +199,19 @@ impl Places {
     fn step(&mut self, nfa: &NFA, byte: u8, steps: &mut u64) {
         for place in self.waiting.drain(..) {
             *steps += 1;
-            let next = match nfa.state(place) {
-                State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
-                State::Sparse(ranges) => ranges.matches_byte(byte),
-                State::Dense(table) => table.matches_byte(byte),
-                // The others wait for no byte.
-                _ => None,
-            };
-            self.reached.extend(next);
+            self.reached.extend(next_place(nfa, place, byte));
         }
+    }
+}
+
+/// Returns where a byte leads from a place.
+fn next_place(nfa: &NFA, place: StateID, byte: u8) -> Option<StateID> {
+    match nfa.state(place) {
+        State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
+        State::Sparse(ranges) => ranges.matches_byte(byte),
+        State::Dense(table) => table.matches_byte(byte),
+        // The others wait for no byte.
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use procession_core::{IntoBytes, WriteError};
 use procession_process_transport::{
     Child, ChildError, ChildOutput, Command, SpawnError, SpawnProcess,
 };
-use procession_protocol::ProcessDone;
+use procession_protocol::{ProcessDone, Termios};
 use procession_reactor::Handle;
 
 use super::alarm::Alarm;
@@ -116,6 +116,13 @@ impl Session {
     pub(super) fn with_end(&self, line: &[u8]) -> Vec<u8> {
         let end: &[u8] = if self.is_terminal { b"\r" } else { b"\n" };
         [line, end].concat()
+    }
+
+    /// Returns whether what is typed comes back: from the terminal, or from a program that edits its
+    /// line and has taken the terminal out of canonical mode for that.
+    pub(super) fn may_echo(&self) -> bool {
+        let comes_back = |settings: Termios| settings.echoes() || !settings.is_canonical();
+        self.is_terminal && self.child.process().termios().is_ok_and(comes_back)
     }
 
     /// Returns whether the terminal shows what is typed.

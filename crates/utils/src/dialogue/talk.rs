@@ -56,7 +56,7 @@ impl Dialogue {
     /// more of its output than [may be held](Self::set_max_held_bytes): the program does not read while
     /// it waits to print. [`DialogueError::ReactorGone`].
     pub async fn send(&mut self, data: impl IntoBytes) -> Result<(), DialogueError> {
-        let may_be_echoed = self.0.is_terminal;
+        let may_be_echoed = self.0.may_echo();
         self.0.write(data.into_bytes(), may_be_echoed).await
     }
 
@@ -167,7 +167,8 @@ impl Dialogue {
     /// Returns the end of what was said so far: what the program printed, as far as a wait has looked at
     /// it, and what it was sent.
     ///
-    /// The echo of what was sent is left out, if it comes before the next data are sent, and in one piece.
+    /// The echo of what was sent is left out: that of a terminal that echoes when the data are sent, and
+    /// that of a program that edits its line. It must come in one piece, before the next data are sent.
     /// Secrets are masked. While the last bytes may be the beginning of a secret, they are missing.
     /// Carriage returns before line feeds are left out, and bytes that are not UTF-8 are replaced.
     pub fn transcript(&self) -> String {
