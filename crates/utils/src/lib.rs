@@ -16,10 +16,13 @@
 //! is reaped. If the reactor stops before the program has ended, the result is the error
 //! [`OutputError::Stopped`].
 //!
+//! [`Dialogue`] talks to a program: it waits for what the program prints, and answers.
+//!
 //! [`Background`] runs a reactor on a thread of its own, for programs on another executor or without
 //! any.
 //!
-//! The feature `reactor`, which is on by default, adds everything that runs on a loop. Without it,
+//! The feature `regex` adds regular expressions to dialogues. The feature `reactor`, which is on by
+//! default, adds everything that runs on a loop. Without it,
 //! [`Run`] blocks, and `cargo tree` shows neither `procession-reactor` nor `polling`.
 //!
 //! # What this crate does not do

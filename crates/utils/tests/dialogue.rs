@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_lite::future::{poll_once, yield_now};
 use procession_core::Signal;
-use procession_process_transport::{Command, Fd, FileMode, Pty};
+use procession_process_transport::{Command, FakeChildren, Fd, FileMode, Pty};
 use procession_protocol::ExitReasonExt;
 use procession_reactor::{Handle, Reactor};
 use procession_utils::{Background, Dialogue, DialogueError, Pattern, StartDialogue};
@@ -433,6 +433,35 @@ fn a_signal_and_a_size_go_by_the_process() {
             let error = sh.ended().await.unwrap_err();
             assert_eq!(error.to_string(), r#""/bin/sh" exited with status 4"#);
             Ok(())
+        });
+    });
+}
+
+#[test]
+fn a_fake_child_has_a_dialogue() {
+    behaviour("a_fake_child_has_a_dialogue", |driver| {
+        async fn log_in(children: impl StartDialogue) -> Result<String, DialogueError> {
+            let mut login = children.dialogue(Command::new("login").pty(Pty::new())).unwrap();
+            login.expect("Password: ").within(limit()).await?;
+            login.send_secret("open sesame").await?;
+            Ok(login.expect(Pattern::next_line()).await?.text().into_owned())
+        }
+        let children = FakeChildren::new();
+        let mut logged_in = pin!(log_in(&children));
+        driver.reactor.block_on(async {
+            assert!(poll_once(&mut logged_in).await.is_none());
+            let (command, mut fake) = children.take().expect("a child was started");
+            assert!(command.get_program() == "login" && command.is_owned());
+            fake.child_writes(1, "Pass");
+            fake.child_writes(1, "word: ");
+            fake.turn();
+            assert!(poll_once(&mut logged_in).await.is_none());
+            fake.turn();
+            assert_eq!(fake.written(0), "open sesame\r");
+            fake.child_writes(1, "Welcome\r\n");
+            fake.turn();
+            let said = logged_in.await.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(said, "Welcome");
         });
     });
 }

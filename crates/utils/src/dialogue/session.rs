@@ -43,11 +43,12 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn start(
         reactor: &Handle,
+        children: &impl SpawnProcess,
         line: String,
         command: Command,
     ) -> Result<Self, SpawnError> {
         let is_terminal = command.get_pty().is_some();
-        let mut child = reactor.spawn_child(command)?;
+        let mut child = children.spawn_child(command)?;
         let output = child.take_output(1).or_else(|| child.take_output(2));
         Ok(Self {
             child,

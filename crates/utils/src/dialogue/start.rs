@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use procession_process_transport::{Command, Fd, SpawnError};
+use procession_process_transport::{Command, FakeChildren, Fd, SpawnError, SpawnProcess};
 use procession_protocol::ChildFd;
 use procession_reactor::Handle;
 
@@ -19,7 +19,8 @@ const DUMB: &str = "dumb";
 
 /// A method of [`Handle`], and so of `Reactor`, that starts a [`Dialogue`].
 ///
-/// This trait is sealed: only this crate implements it.
+/// This trait is sealed: only this crate implements it. Code that is tested without children takes an
+/// `impl StartDialogue`: a `Handle`, a [`FakeChildren`], or a reference to one of them.
 pub trait StartDialogue: SealedStartDialogue {
     /// Starts a program to talk to.
     ///
@@ -35,6 +36,10 @@ pub trait StartDialogue: SealedStartDialogue {
     /// # Errors
     ///
     /// The program cannot be started.
+    ///
+    /// # Panics
+    ///
+    /// Of a [`FakeChildren`]: if the thread has no reactor ([`Handle::current`]), whose clock its waits need.
     ///
     /// # Examples
     ///
@@ -68,14 +73,36 @@ pub trait StartDialogue: SealedStartDialogue {
 pub trait SealedStartDialogue {}
 
 impl SealedStartDialogue for Handle {}
+impl SealedStartDialogue for FakeChildren {}
+impl<S: SealedStartDialogue> SealedStartDialogue for &S {}
 
 impl StartDialogue for Handle {
     fn dialogue(&self, command: impl Into<Command>) -> Result<Dialogue, SpawnError> {
-        let command = command.into();
-        let line = quoted(&command);
-        let command = with_safe_ends(prepared(command), true, GRACE);
-        Session::start(self, line, command).map(Dialogue)
+        start(self, self, command.into())
     }
+}
+
+impl StartDialogue for FakeChildren {
+    #[track_caller]
+    fn dialogue(&self, command: impl Into<Command>) -> Result<Dialogue, SpawnError> {
+        start(&Handle::current(), self, command.into())
+    }
+}
+
+impl<S: StartDialogue> StartDialogue for &S {
+    fn dialogue(&self, command: impl Into<Command>) -> Result<Dialogue, SpawnError> {
+        (**self).dialogue(command)
+    }
+}
+
+fn start(
+    reactor: &Handle,
+    children: &impl SpawnProcess,
+    command: Command,
+) -> Result<Dialogue, SpawnError> {
+    let line = quoted(&command);
+    let command = with_safe_ends(prepared(command), true, GRACE);
+    Session::start(reactor, children, line, command).map(Dialogue)
 }
 
 fn prepared(command: Command) -> Command {
