@@ -107,7 +107,7 @@
 //! |---|---|
 //! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
 //! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, [`Dialogue`], [`Monitor`], the `get_process_…` functions |
-//! | `regex` | [`line()`] and [`Pattern::regex`]: regular expressions in dialogues |
+//! | `regex` | `line` and `Pattern::regex`: regular expressions in dialogues |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
 //! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
 //! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |

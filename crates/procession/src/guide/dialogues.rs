@@ -17,7 +17,7 @@
 //! }
 //! ```
 //!
-//! The functions `line` and [`Pattern::regex`](crate::Pattern::regex) need the feature `regex`. An error
+//! The functions `line` and `Pattern::regex` need the feature `regex`. An error
 //! shows what was waited for, and the end of what was said:
 //!
 //! ```text
@@ -31,7 +31,7 @@
 //! | `"login: "`, [`Pattern::bytes`](crate::Pattern::bytes) | these bytes |
 //! | [`Pattern::next_line`](crate::Pattern::next_line) | the next line, without its end |
 //! | `line(r"^\d+$")` | the next line with a match |
-//! | [`Pattern::regex`](crate::Pattern::regex) | the first bytes with a match |
+//! | `Pattern::regex` | the first bytes with a match |
 //! | [`Pattern::quiet`](crate::Pattern::quiet) | nothing, when the program has printed nothing for a time |
 //! | [`Pattern::end`](crate::Pattern::end) | nothing, at the end of the output |
 //!

@@ -16,7 +16,7 @@ use super::regex::Compiled;
 ///
 /// # Regular expressions
 ///
-/// The feature `regex` adds [`regex`](Self::regex) and [`line()`](crate::line()), with the
+/// The feature `regex` adds `Pattern::regex` and the function `line`, with the
 /// [syntax](https://docs.rs/regex/latest/regex/#syntax) of the crate `regex`. They look at bytes: `.` is
 /// any byte but a line feed, `\d`, `\w`, `\s` and `\b` know ASCII only. A clone shares the compiled
 /// expression, so a pattern that is used often is made once, and cloned.
