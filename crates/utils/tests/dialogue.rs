@@ -421,7 +421,8 @@ fn another_thread_has_a_dialogue_on_the_loop_of_a_background() {
 fn a_signal_and_a_size_go_by_the_process() {
     behaviour("a_signal_and_a_size_go_by_the_process", |driver| {
         talk(driver, async |handle| {
-            let script = "trap 'echo interrupted' INT; stty size; read x; stty size; exit 4";
+            let script = "trap 'echo interrupted' INT; stty size; until read x; do :; done; stty size; \
+                          exit 4";
             let mut sh = start(handle, sh(script).pty(Pty::new().size(24, 80)));
             sh.expect("24 80\r\n").within(limit()).await?;
             sh.process().resize(50, 132).expect("a terminal");
