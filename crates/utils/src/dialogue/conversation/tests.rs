@@ -121,6 +121,67 @@ fn an_expression_matches_over_every_cut() {
     check_cuts(&[Pattern::regex(r"\xff+é?;")], "aé;", Err(Answer::Over));
 }
 
+/// Every text of up to six bytes out of three, against the engine's own search between each two places.
+///
+/// Case DG-03.
+#[cfg(feature = "regex")]
+#[test]
+fn an_expression_has_the_match_that_the_engine_finds_with_the_first_end() {
+    use regex_automata::nfa::thompson::pikevm::PikeVM;
+    use regex_automata::util::syntax;
+    use regex_automata::{Anchored, Input};
+
+    let expressions = [
+        "ab",
+        "a+b",
+        "a*b|ba",
+        "(a|ab)(b|ba)",
+        "b.b",
+        "^ab",
+        "(?m)^b",
+        "a$",
+        "(?m)a$",
+        r"\bab",
+        r"b\b",
+        r"a\Bb",
+        "(?:aa|b){2,3}",
+        "[^a]b?a",
+        "a??b",
+        r"(?s)a.*\n",
+    ];
+    for expression in expressions {
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        let engine = PikeVM::builder().syntax(syntax).build(expression).unwrap();
+        let (mut cache, mut groups) = (engine.create_cache(), engine.create_captures());
+        let pattern = [Pattern::regex(expression)];
+        for number in 0..4_usize.pow(6) {
+            // The last digits of the number in base four. Each text comes once.
+            let digits: Vec<_> = (0..6).map(|place| number / 4_usize.pow(place) % 4).collect();
+            let length = digits.iter().take_while(|digit| **digit > 0).count();
+            if digits[length..].iter().any(|digit| *digit > 0) {
+                continue;
+            }
+            let text: Vec<u8> = digits[..length].iter().map(|digit| b" ab\n"[*digit]).collect();
+            let mut expected = None;
+            for (end, begin) in (1..=text.len()).flat_map(|end| (0..end).map(move |at| (end, at))) {
+                let input = Input::new(&text).range(begin..end).anchored(Anchored::Yes);
+                engine.search(&mut cache, &input, &mut groups);
+                if groups.get_match().is_some_and(|found| found.end() == end) {
+                    expected = Some((begin, end));
+                    break;
+                }
+            }
+            for cuts in [0, u64::MAX, 0b0101_0101] {
+                let (outcome, _) = run(&pattern, &text, cuts);
+                let found = outcome
+                    .ok()
+                    .map(|(_, before, matched, _)| (before.len(), before.len() + matched.len()));
+                assert_eq!(found, expected, "{expression} in {text:?}, cut at {cuts:b}");
+            }
+        }
+    }
+}
+
 /// Case DG-04.
 #[cfg(feature = "regex")]
 #[test]
