@@ -115,6 +115,8 @@ const RUNS: &[Run] = &[
         lines: &["HTTP/1.0 200 OK", "streamed"],
         ..PLAIN
     },
+    Run { name: "record", args: &["/dev/null", "echo", "hi"], lines: &["hi"], ..PLAIN },
+    Run { name: "record", args: &["--play", "/dev/null"], status: 1, error_lines: 1, ..PLAIN },
     Run { name: "hosted", lines: &["echo said hello"], ..PLAIN },
     Run { name: "in_calloop", lines: &["echo said hello"], ..PLAIN },
 ];

@@ -13,7 +13,8 @@ const PACKAGES: [&str; 2] = ["procession-process-transport", "procession-utils"]
 const TESTS: [&str; 6] = ["spawned", "fd_plan_props", "blocking", "group_end", "limits", "run"];
 
 /// The features of the facade, one at a time. Every other step has the default features.
-const FACADE: [&str; 7] = ["", "reactor", "net", "run", "run,reactor", "tokio", "run,tracing"];
+const FACADE: [&str; 8] =
+    ["", "reactor", "net", "run", "run,reactor", "regex", "tokio", "run,tracing"];
 
 /// The most packages in a dependency tree, the root included.
 const MOST_PACKAGES: usize = 17;

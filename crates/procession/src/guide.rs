@@ -6,7 +6,7 @@
 //! - [`failures`]: programs that do not start or end well; [`conversations`]: requests, frames, fakes;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
-//! - [`many_children`] at once; [`services`] that are kept running; [`pid_1`] in a container.
+//! - [`dialogues`]; [`services`] that are kept running; [`many_children`] at once; [`pid_1`].
 //!
 //! A listing with a `main` is a whole program, with `procession` as its only dependency. Put the others in
 //! a function that returns `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
@@ -346,11 +346,10 @@
 //! # }
 //! ```
 //!
-//! This needs no reactor and works on any thread, with the same commands, descriptors, terminals and
-//! errors. [`take`](crate::Spawned::take) returns the parent's end of a pipe. `wait`, `wait_timeout`,
-//! `output` and `terminate` block, and meanwhile read the outputs that were not taken.
-//! [`adopt`](crate::SpawnProcess::adopt) hands such a child over to a reactor. A program that never
-//! needs one depends on `procession` without default features, and has no event loop in its tree.
+//! This needs no reactor and works on any thread, with the same commands, terminals and errors.
+//! [`take`](crate::Spawned::take) returns the parent's end of a pipe. `wait`, `wait_timeout`, `output` and
+//! `terminate` block, and meanwhile read the outputs that were not taken. [`adopt`](crate::SpawnProcess::adopt)
+//! hands a child over to a reactor. A program that never needs one depends on `procession` without default features.
 //!
 //! # In another loop
 //!
@@ -391,6 +390,7 @@
 
 pub mod any_executor;
 pub mod conversations;
+pub mod dialogues;
 pub mod failures;
 pub mod lifetimes;
 pub mod many_children;

@@ -61,7 +61,7 @@
 //! ```
 //!
 //! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
-//! [conversations](guide::conversations), [failures](guide::failures),
+//! [conversations](guide::conversations), [dialogues](guide::dialogues), [failures](guide::failures),
 //! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [services](guide::services),
 //! [PID 1](guide::pid_1), and [Twisted's names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!
@@ -78,6 +78,9 @@
 //!
 //! **Children on a loop**: [`SpawnProcess`] starts a child with a [`ProcessProtocol`], which acts through
 //! a [`Process`], or as a [`Child`] for async code. [`Pipeline`] connects several children.
+//!
+//! **Dialogues**: [`StartDialogue`] starts a program that is talked to as a [`Dialogue`], by
+//! [`Pattern`]s that are waited for.
 //!
 //! **Any executor**: [`Background`], its [`BackgroundChild`], and [`InBackground`], the result that any
 //! executor awaits and any thread waits for.
@@ -105,7 +108,8 @@
 //! | feature | adds |
 //! |---|---|
 //! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
-//! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, the `get_process_…` functions |
+//! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, [`Dialogue`], [`Monitor`], the `get_process_…` functions |
+//! | `regex` | `line` and `Pattern::regex`: regular expressions in dialogues |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
 //! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
 //! | `tracing` | a span of the crate `tracing` for each child: program, process id, path; its start, signals and end, time limits, further attempts; no arguments, variables or data |
@@ -176,12 +180,16 @@ pub use procession_reactor::{
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use procession_tokio as tokio;
+#[cfg(feature = "regex")]
+#[doc(inline)]
+pub use procession_utils::line;
 #[cfg(all(feature = "run", feature = "reactor"))]
 #[doc(inline)]
 pub use procession_utils::{
-    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
-    Monitor, MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Policy,
-    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor,
+    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, Dialogue,
+    DialogueError, Expect, Found, InBackground, Monitor, MonitorChange, MonitorError, MonitorEvent,
+    MonitorEvents, MonitorTable, Pattern, Policy, ProgramRow, ProgramState, Ready, ReadyError,
+    ReadyProgram, RunningMonitor, StartDialogue,
 };
 #[cfg(feature = "run")]
 #[doc(inline)]

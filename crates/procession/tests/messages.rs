@@ -11,6 +11,8 @@ mod children;
 mod conversions;
 #[path = "messages/declared.rs"]
 mod declared;
+#[path = "messages/dialogues.rs"]
+mod dialogues;
 #[path = "messages/helpers.rs"]
 mod helpers;
 #[path = "messages/loops.rs"]
@@ -69,6 +71,7 @@ fn every_error_says_what_failed_on_what_and_why_once() {
     rows.extend(helpers::rows());
     rows.extend(scopes::rows());
     rows.extend(services::rows());
+    rows.extend(dialogues::rows());
     let wrong = rows.iter().filter(|row| row.chain[0] != row.expected);
     let wrong: Vec<String> = wrong
         .map(|Row { of, chain, expected }| format!("{of}:\n  is {}\n  not {expected}", chain[0]))

@@ -16,10 +16,13 @@
 //! is reaped. If the reactor stops before the program has ended, the result is the error
 //! [`OutputError::Stopped`].
 //!
+//! [`Dialogue`] talks to a program: it waits for what the program prints, and answers.
+//!
 //! [`Background`] runs a reactor on a thread of its own, for programs on another executor or without
 //! any.
 //!
-//! The feature `reactor`, which is on by default, adds everything that runs on a loop. Without it,
+//! The feature `regex` adds regular expressions to dialogues. The feature `reactor`, which is on by
+//! default, adds everything that runs on a loop. Without it,
 //! [`Run`] blocks, and `cargo tree` shows neither `procession-reactor` nor `polling`.
 //!
 //! # What this crate does not do
@@ -87,6 +90,8 @@ mod collector;
 #[cfg(feature = "reactor")]
 mod deadline_timer;
 #[cfg(feature = "reactor")]
+mod dialogue;
+#[cfg(feature = "reactor")]
 mod ended_on_loop;
 #[cfg(feature = "reactor")]
 mod job;
@@ -111,6 +116,10 @@ mod tail;
 pub use background::{
     Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
 };
+#[cfg(feature = "regex")]
+pub use dialogue::line;
+#[cfg(feature = "reactor")]
+pub use dialogue::{Dialogue, DialogueError, Expect, Found, Pattern, StartDialogue};
 pub use ended::Ended;
 pub use error::OutputError;
 pub use gap::Gap;

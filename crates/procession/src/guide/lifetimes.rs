@@ -143,6 +143,8 @@
 //! | the `Deferred` of `spawn_process_soon`, before its result | ends the launch; a child that has begun gets KILL, with the group that it leads |
 //! | the value that `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
 //! | [`Spawned`](crate::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` the child gets KILL; if it is owned, its group gets KILL |
+//! | a [`Dialogue`](crate::Dialogue) | its program's group ends in the background: TERM, and KILL after two seconds |
+//! | an [`Expect`](crate::Expect) | the wait ends; what came stays for the next one |
 //! | an [`InBackground`](crate::InBackground) of a run or a call | cancels: the run's group ends in the background, the call's future is dropped on its thread |
 //! | a [`BackgroundChild`](crate::BackgroundChild), its outputs and its inputs | as for an async `Child` |
 //! | the last clone of a [`Background`](crate::Background) | its loop stops; the drop waits until its groups have ended, at most `kill_grace` and a second |

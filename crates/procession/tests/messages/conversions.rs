@@ -9,10 +9,11 @@ use procession::driver::core::Gone;
 use procession::driver::reactor::OpenError;
 use procession::prelude::*;
 use procession::{
-    AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred, Failed,
-    ForwardError, FrameError, ListenError, MonitorError, NoError, NotRunning, OutputError, Pace,
-    ParseSignalError, ProcessTerminated, Producer, ProducerError, ProducerErrorKind, ReadyError,
-    RunAllError, ScopeError, Signal, SignalError, SpawnError, TakeError, TimerError, WriteError,
+    AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred,
+    DialogueError, Failed, ForwardError, FrameError, ListenError, MonitorError, NoError,
+    NotRunning, OutputError, Pace, ParseSignalError, ProcessTerminated, Producer, ProducerError,
+    ProducerErrorKind, ReadyError, RunAllError, ScopeError, Signal, SignalError, SpawnError,
+    TakeError, TimerError, WriteError,
 };
 
 use crate::declared;
@@ -32,6 +33,7 @@ fn every_error_converts_to_an_io_error() {
         converts::<BackgroundError>(),
         converts::<ChildError>(),
         converts::<ConnectError>(),
+        converts::<DialogueError>(),
         converts::<Failed<NoError>>(),
         converts::<ForwardError>(),
         converts::<FrameError>(),
