@@ -38,6 +38,10 @@ forward! {
     process_group(group: i32);
     /// Replaces the whole map; numbers that it does not name are closed in the child, also 0 to 2.
     child_fds(fds: impl IntoIterator<Item = (impl Into<ChildFd>, impl Into<Fd>)>);
+    /// Gives the program sockets, or other descriptors, by name: they are 3 and the following numbers.
+    listen_fds(fds: impl IntoIterator<Item = (impl Into<String>, impl Into<Fd>)>);
+    /// Hands the jobserver of the make that runs this program on to the child.
+    inherit_jobserver();
     /// Gives the child a terminal as its 0, 1 and 2.
     pty(pty: Pty);
     /// Makes the child the leader of a new session, without a controlling terminal.
