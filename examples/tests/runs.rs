@@ -117,6 +117,16 @@ const RUNS: &[Run] = &[
     },
     Run { name: "record", args: &["/dev/null", "echo", "hi"], lines: &["hi"], ..PLAIN },
     Run { name: "record", args: &["--play", "/dev/null"], status: 1, error_lines: 1, ..PLAIN },
+    Run { name: "json_lines", args: &["echo", "{\"message\":\"hi\"}"], lines: &["hi"], ..PLAIN },
+    Run { name: "json_lines", status: 1, error_lines: 1, ..PLAIN },
+    Run {
+        name: "lsp_client",
+        lines: &["talks to \"lsp_server\"", "after start 2: 20 + 22 = 42"],
+        ..PLAIN
+    },
+    Run { name: "lsp_server", ..PLAIN },
+    // A start and an end of each of four children, two signals, a time limit, a further attempt.
+    Run { name: "traced", error_lines: 12, ..PLAIN },
     Run { name: "hosted", lines: &["echo said hello"], ..PLAIN },
     Run { name: "in_calloop", lines: &["echo said hello"], ..PLAIN },
 ];
