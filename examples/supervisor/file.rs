@@ -1,6 +1,6 @@
 //! The file of the supervisor: TOML in, a [`Monitor`] or a typed error out.
 //!
-//! `examples/supervisor.toml` has every key. Paths are relative to the folder of the file.
+//! `examples/supervisor.toml` has every key. `directory` is relative to the folder of the file, other paths to `directory`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +15,7 @@ use crate::value::{Source, Value};
 /// What is wrong with a file. Nothing was started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}:{line}: {message}", .path.display())]
     Syntax { path: PathBuf, line: usize, message: String },

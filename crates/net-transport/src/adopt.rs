@@ -26,7 +26,12 @@ pub(crate) fn listener(
             SocketType::STREAM => Ok(()),
             _ => Err(invalid("it is no stream socket")),
         });
+    let is_bound = || match socket::host(&fd) {
+        Address::Tcp(address) if address.port() == 0 => Err(invalid("it is not bound")),
+        _ => Ok(()),
+    };
     is_stream
+        .and_then(|()| is_bound())
         .and_then(|()| prepare(&fd))
         .and_then(|()| Listener::start(reactor, fd, None, factory))
         .map_err(|error| ListenError::new(name, error))

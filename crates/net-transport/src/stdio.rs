@@ -48,6 +48,12 @@ impl RestoreBlocking {
         if kind == FileType::Directory {
             return Err(Errno::ISDIR.into());
         }
+        let has = fcntl_getfl(fd)? & OFlags::ACCMODE;
+        if has != OFlags::RDWR && has != access {
+            let why =
+                if access == OFlags::RDONLY { "it cannot be read" } else { "it cannot be written" };
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let copy = fd.try_clone_to_owned()?;
         if kind == FileType::RegularFile {
             return Ok(copy); // it never blocks, and its offset must stay shared

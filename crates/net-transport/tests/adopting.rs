@@ -55,7 +55,13 @@ fn a_socket_that_is_bound_or_listens_becomes_a_listener() {
 fn a_descriptor_that_cannot_listen_is_named_in_the_error() {
     behaviour("a_descriptor_that_cannot_listen_is_named_in_the_error", |driver| {
         let (connected, _peer) = UnixStream::pair().unwrap();
-        let fds: [(OwnedFd, &str); 4] = [
+        let unbound = rustix::net::socket(
+            rustix::net::AddressFamily::INET,
+            rustix::net::SocketType::STREAM,
+            None,
+        );
+        let fds: [(OwnedFd, &str); 5] = [
+            (unbound.unwrap(), "it is not bound"),
             (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "it is no stream socket"),
             (UnixDatagram::unbound().unwrap().into(), "it is no stream socket"),
             (connected.into(), "Invalid argument"),
@@ -119,6 +125,14 @@ fn two_pipes_become_a_connection_and_close_with_it() {
         // The end comes because nothing holds the writing side any more.
         from_it.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), record.lost()), ("through", Some(Ok(()))));
+
+        // Neither end is used in the other direction.
+        let (read, write) = pipe().unwrap();
+        let error = driver.stdio_on(Recorder::quiet(), write, read).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::InvalidInput, "it cannot be read")
+        );
 
         let directory = File::open("/").unwrap();
         let error = driver.stdio_on(Recorder::quiet(), directory, File::open("/dev/null").unwrap());

@@ -26,7 +26,8 @@ pub(crate) fn spawn(
 ) -> Result<Rc<ChildTransport>, SpawnError> {
     refuse_if_gone(reactor, command)?;
     let protocol = recording::recorded(reactor, command, protocol);
-    let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))?;
+    let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))
+        .inspect_err(|error| recording::not_started(command, error))?;
     let transport = register(reactor, protocol, command, spawned)?;
     transport.made();
     Ok(transport)

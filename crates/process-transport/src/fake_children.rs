@@ -20,7 +20,7 @@ use script::{Rule, Script};
 use state::SharedFakes;
 
 use crate::async_child::Child;
-use crate::command::Command;
+use crate::command::{Command, Fd};
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
 use crate::recording;
@@ -168,16 +168,20 @@ impl FakeChildren {
     }
 
     /// Records the real children that this reactor's thread starts from now on to a file, for
-    /// [`play`](Self::play): the words of each command, what the child writes and when, and its end. Input and
+    /// [`play`](Self::play). Fakes that were installed are no longer. A record has the words of each command, what the child writes and when, and its end. Input and
     /// variables are not recorded, and arguments are: mind secrets.
     ///
-    /// Each child is written when it has ended.
+    /// A child is written when it has ended, and so have all that were started before it, or when the reactor
+    /// is dropped; its output is kept in memory until then. A program that could not be executed is recorded
+    /// too.
     ///
     /// # Errors
     ///
     /// Those of creating the file. A file that cannot be written later loses records silently.
     pub fn record(reactor: &Handle, file: impl AsRef<Path>) -> io::Result<()> {
-        recording::record(reactor, file.as_ref())
+        recording::record(reactor, file.as_ref())?;
+        installed::remove();
+        Ok(())
     }
 
     /// [Installs](Self::install) fakes that do what [`record`](Self::record) has written to a file. Each record
@@ -239,10 +243,21 @@ impl FakeChildren {
         }
         let commands: Vec<&Command> = stages.iter().map(|(command, _)| command).collect();
         let (first, scripts) = self.admit(&commands)?;
-        let numbered = stages.into_iter().zip(scripts).zip(first..);
-        let start =
-            |(((command, protocol), script), at)| self.start(at, script, &command, protocol);
-        Ok(RunningPipeline::new(numbered.map(start).collect()))
+        let last = commands.len() - 1;
+        let mut processes = Vec::new();
+        for ((number, (mut command, protocol)), script) in
+            stages.into_iter().enumerate().zip(scripts)
+        {
+            // The parent has no end of what joins two stages.
+            if number > 0 {
+                command = command.stdin(Fd::null());
+            }
+            if number < last {
+                command = command.stdout(Fd::null());
+            }
+            processes.push(self.start(first + number, script, &command, protocol));
+        }
+        Ok(RunningPipeline::new(processes))
     }
 
     /// Adds the commands of one call to the list, and returns the index of the first, with the script of

@@ -70,12 +70,15 @@ pub fn listen_fds() -> io::Result<Vec<(String, OwnedFd)>> {
 
 /// Returns the name of each descriptor.
 fn names() -> io::Result<Vec<String>> {
-    let Some(count) = variable("LISTEN_FDS")? else { return Err(bad("LISTEN_FDS is not set")) };
-    let most = i32::MAX - LISTEN_FDS_START;
+    let Some(count) = variable("LISTEN_FDS")? else { return Ok(Vec::new()) };
+    let most = i64::try_from(sys::open_files_limit()).unwrap_or(i64::MAX);
     let Some(count) = count.parse().ok().filter(|count| (0..=most).contains(count)) else {
         return Err(bad(format!("LISTEN_FDS is {count:?}, not a number of descriptors")));
     };
     let count = usize::try_from(count).unwrap_or_default();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     let Some(names) = variable("LISTEN_FDNAMES")? else {
         return Ok(vec![NO_NAME.to_owned(); count]);
     };

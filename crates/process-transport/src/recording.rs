@@ -4,12 +4,15 @@
 //! run "git" "rev-parse"
 //! 3 write 1 "abc123\n"
 //! 4 exit 0
+//! run "docker"
+//! 0 fails 2
 //! ```
 //!
 //! The first number of a line is the time since the line before, in milliseconds. Bytes are in quotes, with
 //! the escapes of `u8::escape_ascii`.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,6 +27,7 @@ use procession_reactor::Handle;
 use procession_reactor::driver::{EndWatch, OnEnd, Outlasting};
 
 use crate::command::Command;
+use crate::error::{SpawnError, Step};
 
 thread_local! {
     /// The file of this thread's reactor.
@@ -35,15 +39,62 @@ static ANYWHERE: AtomicBool = AtomicBool::new(false);
 
 /// A file of records.
 struct Recording {
-    file: RefCell<File>,
+    records: RefCell<Records>,
     _end: EndWatch,
+}
+
+/// The records that are not written yet, in the order of the starts.
+struct Records {
+    file: File,
+    /// How many were written.
+    written: usize,
+    /// `None` for a child that runs.
+    waiting: VecDeque<Option<String>>,
+}
+
+impl Recording {
+    /// Makes room for the record of a child that starts, and returns its number.
+    fn begin(&self) -> usize {
+        let mut records = self.records.borrow_mut();
+        records.waiting.push_back(None);
+        records.written + records.waiting.len() - 1
+    }
+
+    /// Takes a record, and writes those that nothing before them holds up.
+    fn give(&self, number: usize, text: String) {
+        let mut records = self.records.borrow_mut();
+        let place = number - records.written;
+        records.waiting[place] = Some(text);
+        while let Some(Some(text)) = records.waiting.front_mut().map(Option::take) {
+            records.write(&text);
+            records.waiting.pop_front();
+            records.written += 1;
+        }
+    }
+}
+
+impl Records {
+    fn write(&mut self, text: &str) {
+        // The run of the program does not depend on its record.
+        self.file.write_all(text.as_bytes()).ok();
+    }
+}
+
+/// Writes what has ended after something that runs on.
+impl Drop for Records {
+    fn drop(&mut self) {
+        for text in std::mem::take(&mut self.waiting).into_iter().flatten() {
+            self.write(&text);
+        }
+    }
 }
 
 /// Records the children that this reactor starts from now on.
 pub(crate) fn record(reactor: &Handle, path: &Path) -> io::Result<()> {
-    let file = RefCell::new(File::create(path)?);
+    let file = File::create(path).map_err(|error| about(path, &error))?;
+    let records = Records { file, written: 0, waiting: VecDeque::new() };
     let recording = Rc::new_cyclic(|me: &Weak<Recording>| Recording {
-        file,
+        records: RefCell::new(records),
         _end: reactor.io().watch_end(me.clone()),
     });
     ANYWHERE.store(true, Ordering::Relaxed);
@@ -69,17 +120,37 @@ pub(crate) fn recorded(
     }
 }
 
+/// Records a program that could not be executed.
+pub(crate) fn not_started(command: &Command, error: &SpawnError) {
+    if !ANYWHERE.load(Ordering::Relaxed) || error.step() != Step::Exec {
+        return;
+    }
+    if let Some((recording, errno)) = RECORDING.with_borrow(Clone::clone).zip(error.raw_os_error())
+    {
+        let number = recording.begin();
+        recording.give(number, format!("{}0 fails {errno}\n", run_line(command)));
+    }
+}
+
+/// Adds the name of a file to an error, and keeps its kind.
+pub(crate) fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn run_line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = words.map(|word| quoted(word.as_bytes()));
+    format!("run {}\n", words.collect::<Vec<_>>().join(" "))
+}
+
 fn recorder(
     recording: Rc<Recording>,
     reactor: &Handle,
     command: &Command,
     inner: Box<dyn ProcessProtocol>,
 ) -> Box<dyn ProcessProtocol> {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words = words.map(|word| quoted(word.as_bytes()));
-    let text = format!("run {}\n", words.collect::<Vec<_>>().join(" "));
-    let last = reactor.now();
-    Box::new(Recorder { recording, reactor: reactor.clone(), inner, text, last })
+    let (text, last, number) = (Some(run_line(command)), reactor.now(), recording.begin());
+    Box::new(Recorder { recording, number, reactor: reactor.clone(), inner, text, last })
 }
 
 impl OnEnd for Recording {
@@ -95,7 +166,9 @@ struct Recorder {
     recording: Rc<Recording>,
     reactor: Handle,
     inner: Box<dyn ProcessProtocol>,
-    text: String,
+    number: usize,
+    /// `None` once the child has ended.
+    text: Option<String>,
     /// The time of the last line.
     last: Duration,
 }
@@ -105,7 +178,9 @@ impl Recorder {
         let now = self.reactor.now();
         let since = now.saturating_sub(self.last).as_millis();
         self.last = now;
-        writeln!(self.text, "{since} {what}").ok(); // a String takes everything
+        if let Some(text) = &mut self.text {
+            writeln!(text, "{since} {what}").ok(); // a String takes everything
+        }
     }
 
     fn end(&mut self, reason: &ExitReason) {
@@ -115,8 +190,16 @@ impl Recorder {
             // There is no way to play it.
             (None, None) => return,
         }
-        // The run of the program does not depend on its record.
-        self.recording.file.borrow_mut().write_all(self.text.as_bytes()).ok();
+        self.recording.give(self.number, self.text.take().unwrap_or_default());
+    }
+}
+
+/// A child without an end holds up nothing.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if self.text.take().is_some() {
+            self.recording.give(self.number, String::new());
+        }
     }
 }
 

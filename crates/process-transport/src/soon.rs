@@ -243,7 +243,11 @@ impl SoonLink {
         self.under_way.set(self.under_way.get() - 1);
         // The threads go on while this child is taken in.
         self.go_on();
-        match (later.on_reply(reply, fds).map(Spawned::of), asked) {
+        let spawned = later.on_reply(reply, fds).map(Spawned::of);
+        if let Ok(spawned) = &spawned {
+            trace::started(&command.program, spawned.pid(), spawned.spawned_by());
+        }
+        match (spawned, asked) {
             (Ok(spawned), Some(Asked { protocol, promise })) => {
                 let adopted = adopt::register(&self.reactor, protocol, &command, spawned);
                 promise.complete(adopted.map(|transport| {
@@ -254,6 +258,7 @@ impl SoonLink {
             (Ok(spawned), None) => spawned.end_now(),
             (Err(NotLaunched::Failed(error)), Some(Asked { protocol, promise })) => {
                 trace::not_started(&command.program, &error);
+                recording::not_started(&command, &error);
                 drop(protocol);
                 promise.complete(Err(error));
             }

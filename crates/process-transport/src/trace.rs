@@ -16,7 +16,8 @@ pub(crate) use self::off::{exited, group_signalled, not_started, signalled, star
 mod on {
     use std::collections::BTreeMap;
     use std::ffi::OsStr;
-    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+    use std::thread;
 
     use procession_core::Signal;
     use procession_protocol::SpawnPath;
@@ -26,9 +27,9 @@ mod on {
     use crate::sys::WaitOutcome;
 
     /// The spans of the children that are not reaped, by process id.
-    static SPANS: Mutex<BTreeMap<u32, Span>> = Mutex::new(BTreeMap::new());
+    static SPANS: Mutex<BTreeMap<u32, Arc<Span>>> = Mutex::new(BTreeMap::new());
 
-    fn spans() -> MutexGuard<'static, BTreeMap<u32, Span>> {
+    fn spans() -> MutexGuard<'static, BTreeMap<u32, Arc<Span>>> {
         SPANS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -36,7 +37,9 @@ mod on {
     ///
     /// The span's target is `procession`, its name `child`, and its level INFO.
     pub fn child_span(pid: u32) -> Span {
-        spans().get(&pid).cloned().unwrap_or_else(Span::none)
+        // The subscriber's code, which a clone calls, runs without the lock.
+        let span = spans().get(&pid).cloned();
+        span.map_or_else(Span::none, |span| Span::clone(&span))
     }
 
     /// Opens the span of a child that has started.
@@ -47,8 +50,7 @@ mod on {
             return;
         }
         info!(target: "procession", parent: &span, "started");
-        // The subscriber's code runs without the lock.
-        let old = spans().insert(pid, span);
+        let old = spans().insert(pid, Arc::new(span));
         drop(old);
     }
 
@@ -59,14 +61,19 @@ mod on {
         warn!(target: "procession", %program, ?step, %reason, "not started");
     }
 
+    /// A drop may send it while a panic unwinds, and must not meet another one of the subscriber.
     pub(crate) fn signalled(pid: u32, signal: Signal, is_sent: bool) {
-        let span = child_span(pid);
-        debug!(target: "procession", parent: &span, %signal, is_sent, "signal");
+        if !thread::panicking() {
+            let span = child_span(pid);
+            debug!(target: "procession", parent: &span, %signal, is_sent, "signal");
+        }
     }
 
     pub(crate) fn group_signalled(pid: u32, signal: Signal, is_sent: bool) {
-        let span = child_span(pid);
-        debug!(target: "procession", parent: &span, %signal, is_sent, "signal to its group");
+        if !thread::panicking() {
+            let span = child_span(pid);
+            debug!(target: "procession", parent: &span, %signal, is_sent, "signal to its group");
+        }
     }
 
     /// Closes the span of a child that is reaped.
@@ -77,14 +84,14 @@ mod on {
             WaitOutcome::Reaped(status, _) | WaitOutcome::Kept(status) => {
                 if libc::WIFSIGNALED(*status) {
                     let signal = Signal::from_raw(libc::WTERMSIG(*status));
-                    info!(target: "procession", parent: &span, %signal, "ended by a signal");
+                    info!(target: "procession", parent: &*span, %signal, "ended by a signal");
                 } else {
                     let status = libc::WEXITSTATUS(*status);
-                    info!(target: "procession", parent: &span, status, "exited");
+                    info!(target: "procession", parent: &*span, status, "exited");
                 }
             }
             WaitOutcome::Lost(why) => {
-                warn!(target: "procession", parent: &span, %why, "ended, and its status is lost");
+                warn!(target: "procession", parent: &*span, %why, "ended, and its status is lost");
             }
         }
     }

@@ -42,7 +42,8 @@ fn descriptors_come_by_name_from_3_on() {
 #[test]
 fn the_variables_name_the_child_on_each_spawn_path() {
     in_every_way("the_variables_name_the_child_on_each_spawn_path", |way| {
-        let script = "test $LISTEN_PID = $$ && echo $LISTEN_FDS:$LISTEN_FDNAMES:$OTHER";
+        let script =
+            "test $LISTEN_PID = $$ && echo $LISTEN_FDS:$LISTEN_FDNAMES:$OTHER$LISTEN_PIDFDID";
         let command =
             || sh(script).env("OTHER", "x").listen_fds([("a", Fd::null()), ("b", Fd::null())]);
         for path in [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork] {
@@ -75,11 +76,13 @@ fn bad_names_and_numbers_that_are_taken_are_refused() {
     in_every_way("bad_names_and_numbers_that_are_taken_are_refused", |way| {
         let named = |name: &str| command("/bin/true").listen_fds([(name, Fd::null())]);
         let long = "x".repeat(256);
+        let many = (0..600).map(|_| (&long[..255], Fd::null()));
         for (command, subject, why) in [
-            (named(""), r#"listen_fds """#, "a name is empty"),
-            (named("a:b"), r#"listen_fds "a:b""#, "printable ASCII"),
-            (named("a\nb"), r#"listen_fds "a\nb""#, "printable ASCII"),
-            (named(&long), &format!("listen_fds {long:?}"), "at most 255 bytes"),
+            (named(""), "listen_fds", r#"the name "": a name is empty"#),
+            (named("a:b"), "listen_fds", r#"the name "a:b": a name has printable ASCII"#),
+            (named("a\nb"), "listen_fds", r#"the name "a\nb": a name has printable ASCII"#),
+            (named(&long), "listen_fds", "at most 255 bytes"),
+            (command("/bin/true").listen_fds(many), "listen_fds", "the names have 153600 bytes"),
             (named("a").child_fd(3, Fd::null()), "child fd 3", "listen_fds puts"),
             (
                 command("/bin/true").child_fd(3, Fd::closed()).listen_fds([("a", Fd::null())]),
@@ -109,12 +112,14 @@ fn bad_variables_take_nothing() {
         };
         let inherited = "unknown on 3\nthen AlreadyExists\n";
         assert_eq!(said(way, "LISTEN_FDS=1"), inherited);
-        assert_eq!(said(way, "LISTEN_FDS=0"), "then AlreadyExists\n");
+        for none in ["", "LISTEN_FDS=0", "LISTEN_FDS=0 LISTEN_FDNAMES="] {
+            assert_eq!(said(way, none), "then AlreadyExists\n", "{none}");
+        }
         for (variables, why) in [
-            ("", "LISTEN_FDS is not set"),
             ("LISTEN_FDS=x", r#"LISTEN_FDS is "x", not a number of descriptors"#),
             ("LISTEN_FDS=-1", r#"LISTEN_FDS is "-1", not a number of descriptors"#),
-            ("LISTEN_FDS=2147483647", r#"LISTEN_FDS is "2147483647", not a number of descriptors"#),
+            // No memory is asked for.
+            ("LISTEN_FDS=2147483644", r#"LISTEN_FDS is "2147483644", not a number of descriptors"#),
             ("LISTEN_FDS=2", "LISTEN_FDS is 2, but 4: Bad file descriptor (os error 9)"),
             ("LISTEN_FDS=1 LISTEN_FDNAMES=a:b", "LISTEN_FDS is 1, and LISTEN_FDNAMES has 2 names"),
         ] {

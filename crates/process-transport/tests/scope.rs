@@ -10,7 +10,7 @@ use std::time::Duration;
 use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Scope, ScopeError, Step};
 use procession_protocol::SpawnPath;
-use rustix::process::{Pid, getpgid};
+use rustix::process::{Pid, Resource, Rlimit, getpgid, getrlimit, setrlimit};
 use util::scopes::{cgroup_of, cgroup_or_skip, ends_without_a_trace, folder, is_in, until};
 use util::{bound, command, forced_path, in_every_way, isolated, ms, process_state, sh};
 
@@ -357,4 +357,23 @@ fn a_scope_ends_on_a_loop() {
     assert!(ended.is_gone(), "{ended}");
     assert!(child.wait().unwrap().is_err());
     ends_without_a_trace(scope);
+}
+
+/// Case SC-30.
+#[test]
+fn a_program_without_descriptors_gets_an_error_and_no_process_groups() {
+    isolated("a_program_without_descriptors_gets_an_error_and_no_process_groups", || {
+        let Some(scope) = cgroup_or_skip("short") else { return };
+        let printed = format!("{scope:?}");
+        assert!(printed.len() < 1000, "{printed}");
+        ends_without_a_trace(scope);
+        let before = getrlimit(Resource::Nofile);
+        let limit = |current| setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
+        limit(Some(3));
+        let made = Scope::new("short-of-all");
+        limit(before.current);
+        let Err(ScopeError::Os { error, .. }) = made else { panic!("{made:?}") };
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+        ends_without_a_trace(Scope::new("short-of-all").unwrap());
+    });
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use procession::{
     Command, Deferred, ExitReason, Monitor, Pipeline, Policy, Process, ProcessProtocol, Promise,
     Reactor, Run, Signal, SpawnProcess,
 };
+use procession_test_support::{children, isolated};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Subscriber, with_default};
@@ -194,4 +197,69 @@ fn each_child_has_a_span_with_its_start_its_signals_and_its_end() {
     assert_eq!(state.handles, 0, "every span is closed");
     let seen: Vec<_> = state.spans.values().chain(&state.all).collect();
     assert!(seen.len() > 30 && !seen.iter().any(|line| line.contains(SECRET)), "{seen:?}");
+}
+
+/// A subscriber of its own mind.
+struct Odd<E, C> {
+    on_event: E,
+    on_clone: C,
+}
+
+impl<E, C> Subscriber for Odd<E, C>
+where
+    E: Fn() + Send + Sync + 'static,
+    C: Fn() + Send + Sync + 'static,
+{
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "procession"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        (self.on_event)();
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        (self.on_clone)();
+        id.clone()
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Case TR-03.
+#[test]
+fn a_subscriber_that_panics_leaves_no_child_and_one_may_start_children() {
+    isolated("a_subscriber_that_panics_leaves_no_child_and_one_may_start_children", || {
+        let panics = Odd { on_event: || panic!("no event is welcome"), on_clone: || {} };
+        with_default(panics, || {
+            let sleep = Command::new("sleep").arg("600").owned(true);
+            let spawned = catch_unwind(AssertUnwindSafe(|| sleep.spawn()));
+            assert!(spawned.is_err(), "the subscriber panics");
+        });
+        // It is killed, and a later run reaps it.
+        while !children().is_empty() {
+            Run::new("true").output_blocking().unwrap();
+        }
+
+        let is_nested = AtomicBool::new(false);
+        let starts = move || {
+            if !is_nested.swap(true, Ordering::SeqCst) {
+                Run::new("true").output_blocking().unwrap();
+            }
+        };
+        with_default(Odd { on_event: || {}, on_clone: starts }, || {
+            let child = Command::new("sleep").arg("600").spawn().unwrap();
+            child.signal(Signal::KILL).unwrap();
+        });
+    });
 }

@@ -203,6 +203,50 @@ fn a_secret_is_not_sent_where_the_terminal_would_show_it() {
     });
 }
 
+/// Case DG-32.
+#[test]
+fn an_error_shows_no_secret_wherever_it_stands() {
+    behaviour("an_error_shows_no_secret_wherever_it_stands", |driver| {
+        talk(driver, async |handle| {
+            let script = "stty -echo; read p; stty echo; echo \"wrong: $p\"; read x # hunter2";
+            let mut sh = start(handle, sh(script).pty(Pty::new()));
+            // A password that was read with the end of its line.
+            sh.send_secret("hunter2\n").await?;
+            sh.expect("wrong: ").within(limit()).await?;
+            let error = sh.expect("ack hunter2").within(ms(100)).await.unwrap_err();
+            for text in [error.to_string(), format!("{error:?}"), sh.transcript()] {
+                assert!(!text.contains("hunter2") && text.contains("[secret]"), "{text}");
+            }
+            Ok(())
+        });
+    });
+}
+
+/// Case DG-31.
+#[cfg(feature = "regex")]
+#[test]
+fn an_expression_that_takes_long_holds_up_neither_the_loop_nor_its_limit() {
+    behaviour("an_expression_that_takes_long_holds_up_neither_the_loop_nor_its_limit", |driver| {
+        talk(driver, async |handle| {
+            let flood = sh("head -c 900000 /dev/zero | tr '\\0' y; read x");
+            let mut flood = start(handle, flood);
+            let wait = flood.expect(Pattern::regex("y.{150}Q")).within(ms(300));
+            let mut turns = 0;
+            let mut wait = pin!(wait);
+            let error = loop {
+                match poll_once(wait.as_mut()).await {
+                    Some(result) => break result.unwrap_err(),
+                    None => turns += 1,
+                }
+                yield_now().await;
+            };
+            let DialogueError::TimedOut { after, .. } = error else { panic!("{error:?}") };
+            assert!(turns > 5 && after < bound(ms(1500)), "{turns} turns, {after:?}");
+            Ok(())
+        });
+    });
+}
+
 /// Case DG-22.
 #[test]
 fn a_drop_ends_the_group_and_a_program_on_pipes_has_no_terminal() {

@@ -4,16 +4,19 @@
 
 mod util;
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
 use std::io::ErrorKind;
+use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use procession_core::{Failed, Signal};
 use procession_process_transport::{
-    ChildError, FakeChildren, Pipeline, SpawnError, SpawnProcess, Step,
+    ChildError, Command, FakeChildren, Pipeline, Pty, SpawnError, SpawnProcess, Step,
 };
-use procession_protocol::ExitReasonExt;
+use procession_protocol::{ExitReasonExt, Process, ProcessProtocol};
 use procession_reactor::{Handle, Reactor};
 use procession_utils::{Monitor, MonitorChange, OutputError, Policy, Run, run_all};
 use util::{WATCHDOG, children, isolated, ms, now, sh};
@@ -177,7 +180,55 @@ fn pipelines_batches_and_later_launches_are_fakes_too() {
 
 struct Quiet;
 
-impl procession_protocol::ProcessProtocol for Quiet {}
+impl ProcessProtocol for Quiet {}
+
+/// Case FC-10.
+#[test]
+fn stages_of_a_pipeline_are_joined_and_their_protocols_see_no_end_of_that() {
+    faked(
+        "stages_of_a_pipeline_are_joined_and_their_protocols_see_no_end_of_that",
+        |reactor, fakes| {
+            fakes.when_program("source").stdout("between").exit(0);
+            fakes.when_program("sink").reads_stdin().stdout("out").exit(0);
+            let (first, second) =
+                (Rc::<RefCell<Vec<u8>>>::default(), Rc::<RefCell<Vec<u8>>>::default());
+            let pipeline = Pipeline::new()
+                .stage_with(Collects(Rc::clone(&first)), "source")
+                .stage_with(Collects(Rc::clone(&second)), "sink");
+            let running = reactor.spawn_pipeline(pipeline).unwrap();
+            let ends = reactor.block_on(running.ended()).unwrap();
+            assert!(ends.iter().all(Result::is_ok));
+            assert_eq!((&first.borrow()[..], &second.borrow()[..]), (&b""[..], &b"out"[..]));
+        },
+    );
+}
+
+struct Collects(Rc<RefCell<Vec<u8>>>);
+
+impl ProcessProtocol for Collects {
+    fn out_received(&mut self, _: &Process, data: Bytes) {
+        self.0.borrow_mut().extend_from_slice(&data);
+    }
+}
+
+/// Case FC-11.
+#[test]
+fn a_fake_has_the_signals_and_the_end_of_input_that_a_child_has() {
+    faked("a_fake_has_the_signals_and_the_end_of_input_that_a_child_has", |reactor, fakes| {
+        fakes.when_program("cat").reads_stdin().exit(0);
+        let process = reactor.spawn_process(Quiet, "cat").unwrap();
+        process.signal(Signal::from_raw(0)).unwrap();
+        for none in [65, 77, -3] {
+            assert!(process.signal(Signal::from_raw(none)).is_err(), "{none}");
+        }
+        reactor.block_on(reactor.sleep(HOUR));
+        assert!(process.pid().is_some(), "none of them ends it");
+        let on_terminal = Command::new("cat").pty(Pty::new());
+        let process = reactor.spawn_process(Quiet, on_terminal).unwrap();
+        process.send_eof().unwrap();
+        assert!(reactor.block_on(process.ended()).unwrap().is_ok());
+    });
+}
 
 /// Case FC-07.
 #[test]
@@ -240,6 +291,25 @@ fn what_was_recorded_is_played_back() {
         let error: SpawnError = fakes.spawn_child(sh("echo $$")).unwrap_err();
         assert_eq!(error.step(), Step::Validate);
 
+        drop(reactor);
+        let mut reactor = Reactor::new().unwrap();
+        // Records are in the order of the starts, and a program that is missing has one.
+        FakeChildren::record(&reactor, &file).unwrap();
+        let later = Run::from(sh("sleep $T; echo $T")).env("T", "0.1").start_on(&reactor);
+        let soon = Run::from(sh("sleep $T; echo $T")).env("T", "0").start_on(&reactor);
+        assert!(reactor.block_on(Run::new("/no/such")).is_err());
+        assert_eq!(reactor.block_on(soon).unwrap().stdout, "0\n");
+        assert_eq!(reactor.block_on(later).unwrap().stdout, "0.1\n");
+        FakeChildren::play(&reactor, &file).unwrap();
+        let missing = reactor.block_on(Run::new("/no/such")).unwrap_err().to_string();
+        assert_eq!(missing, r#"cannot execute "/no/such": No such file or directory"#);
+        for expected in ["0.1\n", "0\n"] {
+            let run = Run::from(sh("sleep $T; echo $T"));
+            assert_eq!(reactor.block_on(run).unwrap().stdout, expected);
+        }
+        let used_up = reactor.block_on(Run::new("/no/such")).unwrap_err().to_string();
+        assert!(used_up.contains("no script of the fake children is left for"), "{used_up}");
+
         for bad in ["5 exit 0\n", "run x\n", "run \"x\"\n1 exit\n", "run \"x\"\n1 leaps 3\n", "\n"]
         {
             fs::write(&file, bad).unwrap();
@@ -249,5 +319,6 @@ fn what_was_recorded_is_played_back() {
         }
         let missing = FakeChildren::play(&reactor, directory.path().join("none")).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
+        assert!(missing.to_string().contains("/none: No such file"), "{missing}");
     });
 }

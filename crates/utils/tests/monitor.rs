@@ -5,14 +5,16 @@ mod util;
 
 use std::time::Duration;
 
-use procession_core::{Deferred, NoError};
+use procession_core::{Deferred, Failed, NoError};
 use procession_process_transport::{Command, Fd};
+use procession_reactor::Reactor;
 use procession_utils::{
-    Monitor, MonitorChange, MonitorError, Policy, ProgramRow, ProgramState, Ready,
+    Monitor, MonitorChange, MonitorError, MonitorEvent, Policy, ProgramRow, ProgramState, Ready,
 };
 use util::watched::{is, quick, start, stop, until, until_event};
 use util::{
-    WATCHDOG, behaviour, is_running, ms, open_fds, process_state, rss_bytes, sanitizer, sh,
+    WATCHDOG, behaviour, is_running, isolated, ms, open_fds, process_state, rss_bytes, sanitizer,
+    sh,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -141,7 +143,9 @@ fn a_storm_of_failures_ends_in_a_failure_for_good_until_somebody_asks() {
         assert_eq!(starts, 3);
         let error = driver.get(running.ended()).unwrap_err().to_string();
         assert!(
-            error.contains("\"storm\" has failed for good: exited with status 4 after 0."),
+            error.contains(
+                "\"storm\" has failed for good: too many failures: exited with status 4 after 0."
+            ),
             "{error}"
         );
         assert!(error.ends_with(" s: why | why | why"), "{error}");
@@ -332,12 +336,97 @@ fn a_wrong_monitor_has_a_typed_error_before_anything_starts() {
         always().give_up_after(0, ms(1)),
         always().start_timeout(ms(1)),
         always().start_timeout(Duration::ZERO).ready_when(Ready::tcp(1)),
+        always().give_up_after(3, Duration::ZERO),
     ];
-    for policy in wrong {
+    // None of these can ever come about.
+    let never = [
+        Ready::tcp(0),
+        Ready::unix(""),
+        Ready::unix("/".repeat(108)),
+        Ready::file(""),
+        Ready::file("a\0b"),
+        Ready::line("a\nb"),
+        Ready::fd(2),
+        Ready::fd(-1),
+    ];
+    let never = never.map(|ready| always().ready_when(ready));
+    for policy in wrong.into_iter().chain(never) {
         let error = one(policy.clone()).check().unwrap_err();
         assert!(matches!(error, MonitorError::Policy { .. }), "{policy:?}");
         assert_eq!(error.program(), Some("a"));
     }
+}
+
+/// Case MO-36.
+#[test]
+fn a_failure_names_its_cause_and_the_longest_pause_is_no_panic() {
+    behaviour("a_failure_names_its_cause_and_the_longest_pause_is_no_panic", |driver| {
+        let late = Policy::never().ready_when(Ready::line("x")).start_timeout(ms(50));
+        let (running, _) = start(driver, Monitor::new().add("a", sh("exec sleep 60"), late));
+        let error = driver.get(running.ended()).unwrap_err().error().unwrap().to_string();
+        assert!(
+            error.contains("not ready after 0.") && error.contains("ended by signal 15"),
+            "{error}"
+        );
+
+        let storm = quick(Policy::always()).give_up_after(2, WATCHDOG);
+        let (running, _) = start(driver, Monitor::new().add("a", sh("exit 0"), storm));
+        let error = driver.get(running.ended()).unwrap_err().error().unwrap().to_string();
+        assert!(error.contains("too many failures: exited with status 0"), "{error}");
+
+        // A quarter more than the longest time is no time.
+        for _ in 0..20 {
+            let policy = Policy::always().backoff(Duration::MAX, Duration::MAX);
+            let (running, mut events) = start(driver, Monitor::new().add("a", "false", policy));
+            let is_pause =
+                |event: &MonitorEvent| matches!(event.change, MonitorChange::Pausing { .. });
+            driver.until("it pauses", WATCHDOG, |_| {
+                std::iter::from_fn(|| events.try_next()).any(|event| is_pause(&event))
+            });
+            driver.get(running.shutdown()).unwrap();
+        }
+    });
+}
+
+/// Case MO-38.
+#[test]
+fn a_handle_that_outlives_its_reactor_waits_for_nothing() {
+    isolated("a_handle_that_outlives_its_reactor_waits_for_nothing", || {
+        let reactor = Reactor::new().unwrap();
+        let monitor = Monitor::new().add("a", sh("exec sleep 60"), quick(Policy::always()));
+        let running = monitor.start_on(&reactor).unwrap();
+        let (ended, mut events) = (running.ended(), running.events());
+        drop(reactor);
+        assert!(matches!(ended.try_take(), Some(Err(Failed::Abandoned))));
+        assert!(matches!(running.ended().try_take(), Some(Err(Failed::Abandoned))));
+        for mut stream in [running.events(), {
+            while events.try_next().is_some() {}
+            events
+        }] {
+            assert_eq!(futures_lite::future::block_on(stream.next()).map(drop), None);
+        }
+    });
+}
+
+/// Case MO-37.
+#[test]
+fn waits_and_streams_that_are_dropped_cost_nothing() {
+    behaviour("waits_and_streams_that_are_dropped_cost_nothing", |driver| {
+        let monitor = Monitor::new().add("a", sh("exec sleep 60"), quick(Policy::never()));
+        let (running, _) = start(driver, monitor);
+        let grown = || {
+            let before = rss_bytes();
+            for _ in 0..100_000 {
+                drop(running.ended());
+                drop(running.events());
+            }
+            rss_bytes().saturating_sub(before)
+        };
+        grown();
+        let grown = grown();
+        assert!(grown < 4 << 20, "{grown} bytes");
+        driver.get(running.shutdown()).unwrap();
+    });
 }
 
 /// Case MO-19.

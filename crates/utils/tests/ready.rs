@@ -3,6 +3,7 @@
 
 mod util;
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -287,6 +288,21 @@ fn descriptors_that_come_with_a_notification_are_closed() {
         // Two pipes, a pidfd and the socket of the program that runs.
         assert!(open_fds().len() <= fds + 4, "{:?}", open_fds());
         end_of(driver, program);
+    });
+}
+
+/// Case RY-16.
+#[test]
+fn what_can_never_come_about_is_refused_before_the_start() {
+    behaviour("what_can_never_come_about_is_refused_before_the_start", |driver| {
+        let dir = tempfile::tempdir().unwrap();
+        let touch = || Command::new("touch").arg("started").current_dir(dir.path());
+        for ready in [Ready::tcp(0), Ready::fd(1), Ready::unix(""), Ready::file("a\0b")] {
+            let error = start(driver, ready.clone(), touch(), LIMIT).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+            assert!(error.to_string().contains("it waits for "), "{error}");
+        }
+        assert!(!dir.path().join("started").exists());
     });
 }
 

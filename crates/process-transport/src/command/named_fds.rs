@@ -1,5 +1,6 @@
 //! Descriptors that a program finds by variables: sockets of a service manager, make's jobserver.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -18,6 +19,10 @@ pub(crate) const LISTEN_FDS_START: i32 = 3;
 /// The greatest length of a name: systemd's `FDNAME_MAX`.
 const MOST_NAME_BYTES: usize = 255;
 
+/// The greatest length of all names, with what divides them: what `execve(2)` takes of a string
+/// (`MAX_ARG_STRLEN`) on systems with pages of 4 KiB, without the variable's name.
+const MOST_NAMES_BYTES: usize = 128 * 1024 - 32;
+
 /// Descriptors that come with variables.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NamedFds {
@@ -26,7 +31,7 @@ pub(crate) struct NamedFds {
 }
 
 /// Why the named descriptors of a command are refused: the subject and the reason.
-type Refusal = (String, &'static str);
+type Refusal = (String, Cow<'static, str>);
 
 impl NamedFds {
     pub(super) fn listen(&mut self, fds: impl IntoIterator<Item = (String, Fd)>) {
@@ -86,7 +91,8 @@ impl NamedFds {
 
     /// Returns whether this is a variable of theirs.
     pub(crate) fn sets(&self, variable: &OsStr) -> bool {
-        let listens = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"];
+        // The last is systemd's number of the process that it started.
+        let listens = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"];
         !self.listening.is_empty() && listens.iter().any(|name| variable == OsStr::new(name))
             || self.jobserver.is_some() && variable == OsStr::new(MAKEFLAGS)
     }
@@ -99,16 +105,25 @@ impl NamedFds {
     ) -> Option<Refusal> {
         let bad = self.listening.iter().find_map(|(name, _)| Some((name, why_bad(name)?)));
         if let Some((name, why)) = bad {
-            return Some((format!("listen_fds {name:?}"), why));
+            return Some(("listen_fds".to_owned(), format!("the name {name:?}: {why}").into()));
+        }
+        let bytes: usize = self.listening.iter().map(|(name, _)| name.len() + 1).sum();
+        if bytes > MOST_NAMES_BYTES {
+            let why =
+                format!("the names have {bytes} bytes, and a variable takes {MOST_NAMES_BYTES}");
+            return Some(("listen_fds".to_owned(), why.into()));
         }
         let end =
             LISTEN_FDS_START.saturating_add(self.listening.len().try_into().unwrap_or(i32::MAX));
         if let Some(number) = numbers.find(|fd| (LISTEN_FDS_START..end).contains(&fd.as_raw())) {
-            return Some((format!("child fd {number}"), "listen_fds puts a descriptor there"));
+            return Some((
+                format!("child fd {number}"),
+                "listen_fds puts a descriptor there".into(),
+            ));
         }
         let variable = variables.find(|name| self.sets(name))?;
         let why = "listen_fds or inherit_jobserver sets it";
-        Some((format!("variable {}", Path::new(variable).display()), why))
+        Some((format!("variable {}", Path::new(variable).display()), why.into()))
     }
 
     /// Returns the first of the two numbers that the jobserver gets: they follow all others.

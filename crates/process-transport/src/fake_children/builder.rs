@@ -6,7 +6,7 @@ use std::{fmt, io};
 use procession_core::{IntoBytes, Signal};
 use procession_protocol::ChildFd;
 
-use super::script::{FakeStep, Rule};
+use super::script::{FakeStep, Refusal, Rule};
 use super::state::SharedFakes;
 
 /// What [`FakeChildren::when`](crate::FakeChildren::when) says about a child: what it does, in the order of the calls.
@@ -73,7 +73,7 @@ impl FakeScript {
 
     /// The child does not start: its exec fails in this way.
     pub fn fails_to_start(self, kind: io::ErrorKind) {
-        drop(self.change(|rule| rule.script.refusal = Some(kind)));
+        drop(self.change(|rule| rule.script.refusal = Some(Refusal::Kind(kind))));
     }
 
     fn step(self, step: FakeStep) -> Self {

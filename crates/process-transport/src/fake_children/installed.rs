@@ -34,6 +34,12 @@ pub(super) fn install(reactor: &Handle, fakes: &SharedFakes) {
     drop(old);
 }
 
+/// Lets the verbs start real children again.
+pub(super) fn remove() {
+    let old = INSTALLED.take();
+    drop(old);
+}
+
 /// Returns the fakes of this thread's reactor.
 #[inline]
 pub(super) fn installed() -> Option<SharedFakes> {

@@ -11,19 +11,17 @@ use bytes::Bytes;
 use procession_core::Signal;
 use procession_protocol::ChildFd;
 
-use super::script::{FakeStep, Rule};
+use super::script::{FakeStep, Refusal, Rule, Script};
+use crate::recording::about;
 
 /// Reads the records of a file as rules, each for one child.
 pub(super) fn read(path: &Path) -> io::Result<Vec<Rule>> {
-    let text = fs::read_to_string(path)?;
+    let text = fs::read_to_string(path).map_err(|error| about(path, &error))?;
     let mut rules: Vec<Rule> = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let read = match line.strip_prefix("run ") {
             Some(words) => start(words).map(|rule| rules.push(rule)),
-            None => fact(line).and_then(|steps| {
-                rules.last_mut()?.script.steps.extend(steps);
-                Some(())
-            }),
+            None => rules.last_mut().and_then(|rule| fact(line, &mut rule.script)),
         };
         if read.is_none() {
             let why = format!("line {number} of {} is no record: {line}", path.display());
@@ -48,7 +46,7 @@ fn start(words: &str) -> Option<Rule> {
 }
 
 /// Reads a line about a child: the pause before, and what the child does.
-fn fact(line: &str) -> Option<[FakeStep; 2]> {
+fn fact(line: &str, script: &mut Script) -> Option<()> {
     let (pause, what) = line.split_once(' ')?;
     let (verb, rest) = what.split_once(' ')?;
     let step = match verb {
@@ -59,9 +57,15 @@ fn fact(line: &str) -> Option<[FakeStep; 2]> {
         }
         "exit" => FakeStep::Exit(rest.parse().ok()?),
         "signal" => FakeStep::ExitBySignal(Signal::from_raw(rest.parse().ok()?)),
+        "fails" => {
+            script.refusal = Some(Refusal::Os(rest.parse().ok()?));
+            return Some(());
+        }
         _ => return None,
     };
-    Some([FakeStep::Pause(Duration::from_millis(pause.parse().ok()?)), step])
+    let pause = FakeStep::Pause(Duration::from_millis(pause.parse().ok()?));
+    script.steps.extend([pause, step]);
+    Some(())
 }
 
 /// Reads a word in quotes; returns its bytes and what follows.

@@ -29,7 +29,32 @@ pub(crate) struct Script {
     pub(crate) steps: VecDeque<FakeStep>,
     pub(crate) ignored: Vec<Signal>,
     /// It does not start.
-    pub(crate) refusal: Option<io::ErrorKind>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// Why a fake child does not start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    Kind(io::ErrorKind),
+    /// An error number.
+    Os(i32),
+}
+
+impl Refusal {
+    /// Returns the error that the system would give, as far as the kind tells.
+    pub(crate) fn into_error(self) -> io::Error {
+        let errno = match self {
+            Self::Os(errno) => errno,
+            Self::Kind(io::ErrorKind::NotFound) => libc::ENOENT,
+            Self::Kind(io::ErrorKind::PermissionDenied) => libc::EACCES,
+            Self::Kind(io::ErrorKind::NotADirectory) => libc::ENOTDIR,
+            Self::Kind(io::ErrorKind::ArgumentListTooLong) => libc::E2BIG,
+            Self::Kind(io::ErrorKind::ExecutableFileBusy) => libc::ETXTBSY,
+            Self::Kind(io::ErrorKind::OutOfMemory) => libc::ENOMEM,
+            Self::Kind(kind) => return kind.into(),
+        };
+        io::Error::from_raw_os_error(errno)
+    }
 }
 
 /// A script, and the commands that it is for.
@@ -49,12 +74,16 @@ impl Rule {
         Self { words, ..Self::default() }
     }
 
-    /// Returns whether it is for this command.
+    /// Returns whether it answers this command.
     pub(crate) fn matches(&self, command: &Command) -> bool {
+        self.left != Some(0) && self.is_for(command)
+    }
+
+    /// Returns whether its words are those of this command, also if it is used up.
+    pub(crate) fn is_for(&self, command: &Command) -> bool {
         let Some((program, arguments)) = self.words.split_first() else { return false };
         let mut given = command.get_args();
-        self.left != Some(0)
-            && is_program(program, command.get_program())
+        is_program(program, command.get_program())
             && arguments.iter().all(|word| given.next() == Some(word))
             && !(self.is_exact && given.next().is_some())
     }
@@ -84,6 +113,8 @@ pub(crate) fn ends_by_default(signal: Signal) -> bool {
         Signal::TSTP,
         Signal::TTIN,
         Signal::TTOU,
+        // No signal: it asks whether the process is there.
+        Signal::from_raw(0),
     ];
     !harmless.contains(&signal)
 }

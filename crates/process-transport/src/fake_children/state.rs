@@ -52,12 +52,16 @@ impl FakeChildrenState {
             return Ok(None);
         }
         let Some(rule) = self.rules.iter_mut().find(|rule| rule.matches(command)) else {
-            let why = format!("no script of the fake children is for {command:?}");
+            let is_used_up = self.rules.iter().any(|rule| rule.is_for(command));
+            let what = if is_used_up { "left for" } else { "for" };
+            let why = format!("no script of the fake children is {what} {command:?}");
             return Err(SpawnError::invalid(command.get_program(), why));
         };
         let script = rule.take();
         match script.refusal {
-            Some(kind) => Err(SpawnError::new(Step::Exec, command.get_program(), kind)),
+            Some(refusal) => {
+                Err(SpawnError::new(Step::Exec, command.get_program(), refusal.into_error()))
+            }
             None => Ok(Some(script)),
         }
     }

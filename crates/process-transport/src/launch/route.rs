@@ -11,7 +11,6 @@ use crate::fd_plan;
 use crate::own_children::{self, RunningLaunch};
 use crate::scope::Branch;
 use crate::sys::{self, Cloned, Group, LaunchError, Request};
-use crate::trace;
 
 /// A child that has begun its program, with everything that the parent has of it.
 pub(crate) struct Launched {
@@ -58,7 +57,6 @@ pub(super) fn born(
 ) -> Launched {
     let (launch, leads_group) = (launching.number(), prepared.policy.leads_group);
     launching.born(child.pid, leads_group);
-    trace::started(&prepared.program, child.pid, child.path);
     if prepared.policy.without_pidfd {
         if let Some(place) = &child.place {
             place.forget_pidfd();

@@ -57,18 +57,24 @@ pub(super) struct NoCgroup {
     pub(super) why: String,
     /// The user may not make one there.
     pub(super) is_denied: bool,
+    /// The program is short of something, so that this says nothing about the system.
+    pub(super) shortage: Option<io::Error>,
 }
 
 impl From<String> for NoCgroup {
     fn from(why: String) -> Self {
-        Self { why, is_denied: false }
+        Self { why, is_denied: false, shortage: None }
     }
 }
 
 impl NoCgroup {
     fn because(path: &Path, error: &io::Error) -> Self {
         let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-        Self { why: format!("{}: {error}", path.display()), is_denied }
+        let errno = error.raw_os_error();
+        let is_short =
+            errno.is_some_and(|errno| matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOMEM));
+        let shortage = errno.filter(|_| is_short).map(io::Error::from_raw_os_error);
+        Self { why: format!("{}: {error}", path.display()), is_denied, shortage }
     }
 }
 
@@ -83,7 +89,8 @@ pub(super) enum NoLimit {
 impl Cgroup {
     /// Makes a cgroup below the program's own; fails with the reason why the system does not let it.
     pub(super) fn below_own(name: &str) -> Result<Self, NoCgroup> {
-        let read = |path: &str| fs::read(path).map_err(|error| format!("{path}: {error}"));
+        let read =
+            |path: &str| fs::read(path).map_err(|error| NoCgroup::because(Path::new(path), &error));
         let base = base::folder(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?);
         Self::below(base.map_err(str::to_owned)?, name)
     }

@@ -64,7 +64,8 @@ pub struct Scope(Arc<ScopeState>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScopeMechanism {
-    /// A cgroup of version 2: no process leaves it.
+    /// A cgroup of version 2. No process leaves it by `setsid` or a fork. One that may write to the folders of
+    /// other cgroups, as root may, can still move itself: a scope is no sandbox.
     Cgroup,
     /// The same, in a unit that the user's systemd has started for it. A shell waits in the unit until
     /// the scope is dropped; it is a child of the program. Where only systemd may move a process there,

@@ -12,7 +12,7 @@ use procession_core::Signal;
 use procession_reactor::Handle;
 
 #[cfg(target_os = "linux")]
-use super::cgroup::Cgroup;
+use super::cgroup::{Cgroup, NoCgroup};
 use super::ending::{EndingStep, ScopeEnding, ScopeTermination};
 use super::error::ScopeError;
 use super::handle::{Keeper, Scope};
@@ -38,7 +38,8 @@ impl Scope {
     ///
     /// [`ScopeError::Name`] if the name is empty, longer than 200 bytes, `.` or `..`, has a slash or a
     /// control character, or begins as the kernel's files do (`cgroup.`, `memory.`).
-    /// [`ScopeError::Exists`] if the program has a scope of that name. A system that does not let the
+    /// [`ScopeError::Exists`] if the program has a scope of that name. [`ScopeError::Os`] if the program is short
+    /// of descriptors or memory. A system that does not let the
     /// program make a cgroup is no error.
     ///
     /// # Platform
@@ -59,6 +60,10 @@ impl Scope {
         let cgroup = cgroup.or_else(|none| manager::cgroup(none, name.as_str()));
         let keeper = match cgroup {
             Ok(cgroup) => Keeper::Cgroup(Box::new(cgroup)),
+            #[cfg(target_os = "linux")]
+            Err(NoCgroup { shortage: Some(error), .. }) => {
+                return Err(ScopeError::Os { what: "make", name: name.as_str().to_owned(), error });
+            }
             Err(none) => Keeper::Groups(Arc::default(), none.why),
         };
         Ok(Self::of(keeper, name))

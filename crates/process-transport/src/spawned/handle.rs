@@ -59,7 +59,13 @@ impl Spawned {
     /// Starts a child: from the checks to the confirmed exec.
     pub(crate) fn start(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
         let launched = launch::prepare(command, end).and_then(launch::launch);
-        launched.map(Self::of).inspect_err(|error| trace::not_started(&command.program, error))
+        let spawned = launched.map(Self::of);
+        // The child has its owner, should a subscriber panic.
+        match &spawned {
+            Ok(spawned) => trace::started(&command.program, spawned.child.pid, spawned.child.path),
+            Err(error) => trace::not_started(&command.program, error),
+        }
+        spawned
     }
 
     /// Makes the child of a launch.

@@ -1,5 +1,6 @@
 //! The actions of a [`Process`](crate::Process) handle on a fake child.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,6 +57,18 @@ impl Engine {
         self.on_changed();
     }
 }
+
+/// Refuses a number that is no signal, as `kill(2)` does.
+fn check(signal: Signal) -> Result<(), SignalError> {
+    if (0..=MOST_SIGNAL).contains(&signal.as_raw()) {
+        return Ok(());
+    }
+    let reason = io::Error::new(io::ErrorKind::InvalidInput, "there is no such signal");
+    Err(SignalError::Os(reason))
+}
+
+/// The greatest number of a signal on Linux.
+const MOST_SIGNAL: i32 = 64;
 
 impl ProcessControl for Engine {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
@@ -116,6 +129,7 @@ impl ProcessControl for Engine {
     }
 
     fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        check(signal)?;
         self.state.with(|state| {
             if state.lifecycle.is_reaped() {
                 return Err(SignalError::ProcessExitedAlready);
@@ -128,6 +142,7 @@ impl ProcessControl for Engine {
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
+        check(signal)?;
         self.state.with(|state| {
             if state.lifecycle.is_reaped() && state.termination.members() == 0 {
                 return Err(SignalError::ProcessExitedAlready);
@@ -149,6 +164,15 @@ impl ProcessControl for Engine {
         self.advance_termination();
         self.on_changed();
         deferred
+    }
+
+    /// For a fake that a script plays: its input ends.
+    fn send_eof(&self) -> io::Result<()> {
+        if !self.is_driven() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a fake has no terminal"));
+        }
+        self.close_child_fd(ChildFd::STDIN);
+        Ok(())
     }
 
     fn producers(&self) -> Option<&Producers> {

@@ -113,6 +113,11 @@ impl Engine {
         self.driver.as_ref().map_or(&self.clock, |driver| &*driver.clock)
     }
 
+    /// Returns whether no test plays the child.
+    pub(super) fn is_driven(&self) -> bool {
+        self.driver.is_some()
+    }
+
     pub(super) fn now(&self) -> Duration {
         self.clock().elapsed()
     }

@@ -19,6 +19,12 @@ use super::search::Search;
 /// The default for the most bytes that are held for a wait.
 const MAX_HELD_BYTES: usize = 1 << 20;
 
+/// How many bytes are looked at between two looks at the steps.
+const PIECE_BYTES: usize = 1024;
+
+/// How many steps a call makes before it returns, so that the loop goes on: some milliseconds.
+const STEPS_AT_ONCE: u64 = 500_000;
+
 /// What the program has printed and no wait has consumed, and the wait that is under way.
 pub(super) struct Conversation {
     held: BytesMut,
@@ -26,7 +32,9 @@ pub(super) struct Conversation {
     /// The output has ended.
     is_over: bool,
     wait: Option<Wait>,
-    /// How many steps all searches have made. For tests: it is linear in the bytes.
+    /// How many of the held bytes the wait has looked at.
+    looked: usize,
+    /// How many steps all searches have made: it is linear in the bytes.
     steps: u64,
 }
 
@@ -61,7 +69,14 @@ pub(super) enum Answer {
 impl Conversation {
     pub(super) fn new() -> Self {
         let held = BytesMut::new();
-        Self { held, max_held_bytes: MAX_HELD_BYTES, is_over: false, wait: None, steps: 0 }
+        Self {
+            held,
+            max_held_bytes: MAX_HELD_BYTES,
+            is_over: false,
+            wait: None,
+            looked: 0,
+            steps: 0,
+        }
     }
 
     pub(super) fn set_max_held_bytes(&mut self, max_bytes: usize) {
@@ -118,7 +133,25 @@ impl Conversation {
             deadline: within.map(|within| now.saturating_add(within)),
             decision: None,
         });
+        self.looked = 0;
         self.search();
+    }
+
+    /// Returns whether bytes are held that the wait has not looked at: a call of
+    /// [`go_on`](Self::go_on) is due.
+    pub(super) fn is_behind(&self) -> bool {
+        let is_waiting = self.wait.as_ref().is_some_and(|wait| wait.decision.is_none());
+        is_waiting && self.looked < self.limit()
+    }
+
+    /// Goes on with a search that has stopped for the sake of the loop.
+    pub(super) fn go_on(&mut self) {
+        self.search();
+    }
+
+    /// Returns how many bytes may be looked at.
+    fn limit(&self) -> usize {
+        self.held.len().min(self.max_held_bytes)
     }
 
     /// Returns when [`on_time`](Self::on_time) is due.
@@ -166,24 +199,38 @@ impl Conversation {
         }
     }
 
-    /// Looks at the bytes that came since the last call.
+    /// Looks at the bytes that came since the last call, as many as the steps of a call allow.
     fn search(&mut self) {
-        let Some(wait) = self.wait.as_mut().filter(|wait| wait.decision.is_none()) else { return };
-        let mut to = self.held.len().min(self.max_held_bytes);
-        let mut first = None;
-        for (which, search) in wait.searches.iter_mut().enumerate() {
-            if let Some(hit) = search.advance(&self.held, to, &mut self.steps) {
-                // A later pattern must be certain earlier.
-                to = hit.decided - 1;
-                first = Some(Decision::Hit(which, hit));
+        let (limit, until) = (self.limit(), self.steps + STEPS_AT_ONCE);
+        loop {
+            let Some(wait) = self.wait.as_mut().filter(|wait| wait.decision.is_none()) else {
+                return;
+            };
+            let piece = limit.min(self.looked + PIECE_BYTES);
+            let mut to = piece;
+            for (which, search) in wait.searches.iter_mut().enumerate() {
+                if let Some(hit) = search.advance(&self.held, to, &mut self.steps) {
+                    // A later pattern must be certain earlier.
+                    to = hit.decided - 1;
+                    wait.decision = Some(Decision::Hit(which, hit));
+                }
+            }
+            self.looked = piece;
+            if wait.decision.is_some() {
+                return;
+            }
+            if piece == limit {
+                wait.decision = match () {
+                    () if self.held.len() > self.max_held_bytes => Some(Decision::TooLong),
+                    () if self.is_over => Some(wait.at_end(&self.held, &mut self.steps)),
+                    () => None,
+                };
+                return;
+            }
+            if self.steps >= until {
+                return;
             }
         }
-        wait.decision = match first {
-            Some(hit) => Some(hit),
-            None if self.held.len() > self.max_held_bytes => Some(Decision::TooLong),
-            None if self.is_over => Some(wait.at_end(&self.held, &mut self.steps)),
-            None => None,
-        };
     }
 }
 

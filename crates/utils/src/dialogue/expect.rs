@@ -65,7 +65,8 @@ impl<'a> Expect<'a> {
 
     fn error(&self, answer: &Answer, reason: Option<ExitReason>) -> DialogueError {
         let Session { line, talk, reactor, .. } = &*self.session;
-        let (command, wanted) = (line.clone(), Pattern::list(&self.patterns));
+        let wanted = self.session.transcript.masked(&Pattern::list(&self.patterns));
+        let command = line.clone();
         let tail = self.session.tail();
         match answer {
             Answer::TooLong => {
@@ -93,9 +94,12 @@ impl Future for Expect<'_> {
         if this.began.is_none() {
             this.begin()?;
         }
+        this.session.talk.go_on();
         this.session.take_in(cx);
         let session = &mut *this.session;
         if session.alarm.has_rung() {
+            // A late loop looks at some of what is ready before it judges the time.
+            session.talk.go_on();
             session.talk.on_time(session.reactor.now());
         }
         match session.talk.poll() {

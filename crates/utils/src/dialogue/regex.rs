@@ -17,7 +17,7 @@ use regex_automata::util::syntax;
 use super::hit::Hit;
 
 /// The most memory of a compiled expression, in bytes. It bounds what repetitions can ask for.
-const MOST_NFA_BYTES: usize = 1 << 20;
+const MOST_NFA_BYTES: usize = 64 << 10;
 
 /// A compiled expression.
 pub(super) struct Compiled {

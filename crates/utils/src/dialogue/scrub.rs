@@ -24,9 +24,12 @@ enum Place {
 }
 
 impl Scrub {
+    /// Adds each line of a secret: a terminal changes the ends of lines.
     pub(super) fn add_secret(&mut self, secret: &[u8]) {
-        if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
-            self.secrets.push(secret.to_vec());
+        for line in secret.split(|byte| matches!(byte, b'\r' | b'\n')) {
+            if !line.is_empty() && !self.secrets.iter().any(|known| known == line) {
+                self.secrets.push(line.to_vec());
+            }
         }
     }
 
@@ -121,6 +124,15 @@ mod tests {
             // The beginning of a secret is not shown.
             assert_eq!(scrub.harmless_rest(), b"");
         }
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_masked() {
+        let mut scrub = Scrub::default();
+        scrub.add_secret(b"hunter2\n");
+        scrub.add_secret(b"\r\none\r\ntwo");
+        let out = scrub.push(b"wrong: hunter2\r\none two ");
+        assert_eq!(String::from_utf8(out).unwrap(), "wrong: [secret]\r\n[secret] [secret] ");
     }
 
     #[test]

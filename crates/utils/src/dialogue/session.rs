@@ -75,6 +75,7 @@ impl Session {
             self.reactor.sleep(ECHO_LOOK).await;
         }
         self.transcript.add_secret(secret);
+        self.line = self.transcript.masked(&self.line);
         self.write(self.with_end(secret).into_bytes(), false).await
     }
 
@@ -92,8 +93,14 @@ impl Session {
     }
 
     /// Passes what has come to the conversation, until it has an answer or the output is empty.
+    ///
+    /// Returns early, and wakes its task, if a search takes long.
     pub(super) fn take_in(&mut self, cx: &mut Context<'_>) {
         while !self.talk.is_decided() {
+            if self.talk.is_behind() {
+                cx.waker().wake_by_ref();
+                return;
+            }
             match poll_output(&mut self.output, cx) {
                 Poll::Ready(Some(data)) => {
                     self.transcript.on_output(&data);

@@ -49,6 +49,11 @@ impl Transcript {
         self.scrub.add_secret(secret);
     }
 
+    /// Returns a text of a message without secrets.
+    pub(super) fn masked(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.scrub.masked(text.as_bytes())).into_owned()
+    }
+
     /// Returns what was said, with line feeds as line ends.
     pub(super) fn text(&self) -> String {
         self.end(self.max_bytes)

@@ -21,8 +21,9 @@ use super::policy::Policy;
 /// with their whole groups. After its [`stop_grace`](Policy::stop_grace) comes KILL, and a second later
 /// it is given up. So a stop takes at most the sum of the graces along the longest chain, and a second
 /// for each. A stop of the reactor waits for it: Ctrl-C in [`run_main`](procession_reactor::run_main)
-/// leaves nothing behind. If the program itself is killed, the kernel kills what it has started, on
-/// Linux.
+/// leaves nothing of their groups behind; what leaves its group needs a
+/// [scope](procession_process_transport::Command::scope). If the program itself is killed, the kernel kills
+/// what it has started, on Linux, but not what that has started.
 ///
 /// # What it costs
 ///
@@ -41,7 +42,8 @@ use super::policy::Policy;
 /// let services = Monitor::new()
 ///     .add("setup", setup, Policy::never())
 ///     .add("server", server, Policy::on_failure().after("setup").ready_when(Ready::line("up")));
-/// // It ends when every program has ended for good.
+/// // `server` starts when `setup` has started: a program without a readiness is ready then.
+/// // The monitor ends when every program has ended for good.
 /// Reactor::new()?.block_on(services.run())?;
 ///
 /// let circle = Monitor::new()

@@ -149,6 +149,10 @@ impl Policy {
             )
         } else if self.give_up.is_some_and(|(failures, _)| failures == 0) {
             Some("it would be given up after 0 failures")
+        } else if self.give_up.is_some_and(|(_, within)| within.is_zero()) {
+            Some("it is given up after failures within no time, which is never")
+        } else if let Some(fault) = self.ready.as_ref().and_then(Ready::fault) {
+            Some(fault)
         } else if self.start_timeout.is_some() && self.ready.is_none() {
             Some("it has a start timeout, and nothing that shows that it is ready")
         } else if self.start_timeout.is_some_and(|timeout| timeout.is_zero()) {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, NoError, Promise};
+use procession_reactor::driver::{EndWatch, OnEnd, Outlasting};
 use procession_reactor::{Handle, Phase as TriggerPhase, SystemEvent, Trigger};
 
 use super::entry::Entry;
@@ -37,6 +38,8 @@ pub(super) struct Supervision {
     is_acting: Cell<bool>,
     listeners: WithCell<Vec<Weak<EventQueue>>>,
     waiting: WithCell<Waiting>,
+    /// Ends what waits when the reactor is dropped.
+    _end: EndWatch,
 }
 
 /// Its drop, also by a panic, ends the doing of steps.
@@ -59,7 +62,7 @@ struct Waiting {
 
 impl Supervision {
     pub(super) fn new(reactor: &Handle) -> Rc<Self> {
-        let me = Rc::new(Self {
+        let me = Rc::new_cyclic(|me: &Weak<Self>| Self {
             reactor: reactor.clone(),
             state: WithCell::new(MonitorState::default()),
             programs: WithCell::new(BTreeMap::new()),
@@ -68,6 +71,7 @@ impl Supervision {
             is_acting: Cell::new(false),
             listeners: WithCell::new(Vec::new()),
             waiting: WithCell::new(Waiting::default()),
+            _end: reactor.io().watch_end(me.clone()),
         });
         let weak = Rc::downgrade(&me);
         let stop = move |_: &Handle| Some(weak.upgrade()?.shut_down());
@@ -82,17 +86,28 @@ impl Supervision {
         let (promise, deferred) = Deferred::new();
         if self.state.with(|state| state.is_over()) {
             promise.complete(self.result());
-        } else {
-            self.waiting.with(|waiting| waiting.ends.push(promise));
+        } else if !self.reactor.is_closed() {
+            self.waiting.with(|waiting| {
+                // Those that nobody waits for any more are as many as the others at most.
+                if waiting.ends.len() == waiting.ends.capacity() {
+                    waiting.ends.retain(|promise| !promise.is_cancelled());
+                }
+                waiting.ends.push(promise);
+            });
         }
         deferred
     }
 
     pub(super) fn listen(&self, queue: &Rc<EventQueue>) {
-        if self.is_stopped() {
+        if self.is_stopped() || self.reactor.is_closed() {
             queue.close();
         } else {
-            self.listeners.with(|listeners| listeners.push(Rc::downgrade(queue)));
+            self.listeners.with(|listeners| {
+                if listeners.len() == listeners.capacity() {
+                    listeners.retain(|queue| queue.strong_count() > 0);
+                }
+                listeners.push(Rc::downgrade(queue));
+            });
         }
     }
 
@@ -233,6 +248,17 @@ impl Supervision {
     }
 }
 
+/// The reactor is gone: no event and no end will come. The trigger of a stop has done the rest.
+impl OnEnd for Supervision {
+    fn stopped(self: Rc<Self>) {}
+
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
+        self.close_listeners();
+        let ends = self.waiting.with(|waiting| std::mem::take(&mut waiting.ends));
+        drop(ends);
+    }
+}
+
 /// The monitor has ended, or its reactor is gone.
 impl Drop for Supervision {
     fn drop(&mut self) {
@@ -246,6 +272,9 @@ impl Drop for Supervision {
     }
 }
 
+/// The beginning of the reason of a start timeout.
+const NOT_READY: &str = "not ready after ";
+
 /// Makes the change of an event from a report.
 fn change(entry: &mut Entry, report: Report, now: Duration) -> MonitorChange {
     let after = now.saturating_sub(entry.run.since);
@@ -257,13 +286,17 @@ fn change(entry: &mut Entry, report: Report, now: Duration) -> MonitorChange {
         Report::NotStarted => MonitorChange::NotStarted { reason: entry.shown.reason.clone() },
         Report::Ready => MonitorChange::Ready { after },
         Report::StartTimedOut => {
-            entry.shown.reason = format!("not ready after {:.1} s", after.as_secs_f64());
+            entry.shown.reason = format!("{NOT_READY}{:.1} s", after.as_secs_f64());
             MonitorChange::StartTimedOut
         }
         Report::Exited => match entry.run.exit.clone() {
             Some((reason, after)) => {
                 let (how, seconds) = (Ended(&reason), after.as_secs_f64());
-                entry.shown.reason = format!("{how} after {seconds:.1} s");
+                let how = format!("{how} after {seconds:.1} s");
+                // Its end follows from the start timeout.
+                let is_late = entry.shown.reason.starts_with(NOT_READY);
+                let late = format!("{}: {how}", entry.shown.reason);
+                entry.shown.reason = if is_late { late } else { how };
                 MonitorChange::Exited { reason, after }
             }
             None => MonitorChange::Stopping,
@@ -271,7 +304,10 @@ fn change(entry: &mut Entry, report: Report, now: Duration) -> MonitorChange {
         Report::Pausing(pause) => MonitorChange::Pausing { pause },
         Report::Done => MonitorChange::Done,
         Report::Failed => MonitorChange::Failed { is_storm: false },
-        Report::GaveUp => MonitorChange::Failed { is_storm: true },
+        Report::GaveUp => {
+            entry.shown.reason = format!("too many failures: {}", entry.shown.reason);
+            MonitorChange::Failed { is_storm: true }
+        }
         Report::Stopping => MonitorChange::Stopping,
         Report::Stopped => MonitorChange::Stopped,
         Report::Survived => MonitorChange::Survived,

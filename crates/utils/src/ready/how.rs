@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ use crate::OutputLine;
 /// behind.
 #[derive(Clone)]
 pub struct Ready(pub(super) Way);
+
+/// The longest path of a Unix socket (`unix(7)`).
+const MOST_SOCKET_PATH_BYTES: usize = 107;
 
 #[derive(Clone)]
 pub(super) enum Way {
@@ -121,6 +125,34 @@ impl Ready {
     /// Linux. Elsewhere a start fails with [`ReadyError::Watch`](crate::ReadyError::Watch).
     pub fn notify() -> Self {
         Self(Way::Notify)
+    }
+
+    /// Returns why this can never come about, if that is known.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let is_path =
+            |path: &Path| !path.as_os_str().is_empty() && !path.as_os_str().as_bytes().contains(&0);
+        match &self.0 {
+            Way::Line(text) if text.contains('\n') => {
+                Some("it waits for a line with a line feed inside")
+            }
+            Way::Tcp(addresses) if addresses.iter().any(|address| address.port() == 0) => {
+                Some("it waits for port 0, on which nothing accepts")
+            }
+            Way::Unix(path)
+                if !is_path(path) || path.as_os_str().len() > MOST_SOCKET_PATH_BYTES =>
+            {
+                Some(
+                    "it waits for a socket whose path is empty, longer than 107 bytes, or has a NUL",
+                )
+            }
+            Way::File(path) if !is_path(path) => {
+                Some("it waits for a file whose path is empty or has a NUL")
+            }
+            Way::Fd(fd) if fd.as_raw() < 3 => Some(
+                "it waits for a line feed on a descriptor below 3, which has the program's input or output",
+            ),
+            _ => None,
+        }
     }
 
     /// Returns whether both are the same. Closures are the same only as clones of one.

@@ -1,6 +1,7 @@
 //! Starts one program and waits until it is ready, without a monitor.
 
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -182,6 +183,14 @@ impl Start {
             }
         });
         start.progress.with(|progress| progress.timer = Some(timer));
+        if let Some(fault) = start.ready.fault() {
+            start.fail(|start, _| {
+                let (command, ready) = start.about();
+                let source = io::Error::new(io::ErrorKind::InvalidInput, fault);
+                ReadyError::Watch { command, ready, source }
+            });
+            return deferred;
+        }
         match start.watch.look_before(reactor) {
             None => start.spawn(command),
             Some(look) => {

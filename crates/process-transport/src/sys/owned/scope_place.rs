@@ -1,5 +1,6 @@
 //! How a scope gets its place in the table of scopes, and leaves it.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicI32;
@@ -10,7 +11,6 @@ use super::table::TablePage;
 
 /// A scope's place in the table, until its drop. It must be dropped before the descriptor is closed;
 /// the drop waits while an act is under way.
-#[derive(Debug)]
 pub(crate) struct ScopePlace {
     cell: &'static AtomicI32,
     table: &'static TablePage,
@@ -29,6 +29,12 @@ pub(super) fn enter(kill: BorrowedFd<'_>) -> io::Result<ScopePlace> {
         return Err(io::Error::other("the owned children were ended, for the program ends"));
     }
     Ok(place)
+}
+
+impl fmt::Debug for ScopePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopePlace").field(&self.cell.load(SeqCst)).finish()
+    }
 }
 
 impl Drop for ScopePlace {

@@ -230,6 +230,36 @@ fn the_work_is_linear_in_the_bytes_that_come() {
     }
 }
 
+/// Case DG-31.
+#[cfg(feature = "regex")]
+#[test]
+fn a_search_that_takes_long_stops_for_the_loop_and_goes_on() {
+    let input = [&b"y".repeat(900_000)[..], b"Q"].concat();
+    let begun = || {
+        let mut talk = Conversation::new();
+        talk.begin(&[Pattern::regex("y.{150}Q")], Some(AT), AT);
+        talk.on_data(&input, AT);
+        talk
+    };
+    let mut talk = begun();
+    assert!(talk.is_behind() && !talk.is_decided());
+    // One piece more than a call may have, at a step for each place of the expression and each byte.
+    assert!(talk.steps < STEPS_AT_ONCE + 400 * PIECE_BYTES as u64, "{}", talk.steps);
+    let mut calls = 1;
+    while talk.is_behind() {
+        talk.go_on();
+        calls += 1;
+    }
+    let Some(Answer::Found(found)) = talk.poll() else { panic!("it is at the end") };
+    assert_eq!((found.matched.len(), found.before.len()), (152, 899_849));
+    assert!(calls > 50, "{calls}");
+
+    // The time is judged although the search is not over.
+    let mut talk = begun();
+    talk.on_time(AT * 2);
+    assert_eq!(talk.poll(), Some(Answer::TimedOut));
+}
+
 /// Case DG-06.
 #[test]
 fn what_is_held_is_bounded_whatever_the_cuts() {

@@ -54,12 +54,18 @@ impl Backoff {
 /// adds one.
 fn jitter(time: Duration, random: u32) -> Duration {
     let part = f64::from(random) / f64::from(u32::MAX);
-    time.mul_f64(0.75 + part / 2.0)
+    Duration::try_from_secs_f64(time.as_secs_f64() * (0.75 + part / 2.0)).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_time_is_too_long_for_the_jitter() {
+        assert_eq!(jitter(Duration::MAX, u32::MAX), Duration::MAX);
+        assert!(jitter(Duration::MAX, 0) < Duration::MAX);
+    }
 
     const SECOND: Duration = Duration::from_secs(1);
     const MIDDLE: u32 = u32::MAX / 2;
