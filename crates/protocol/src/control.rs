@@ -270,7 +270,7 @@ pub struct Process(pub(crate) Rc<dyn ProcessControl>);
 
 /// Returns the error of a terminal's verb for a child without a terminal: that the program cannot
 /// `what`, such as "read the window size", of the child.
-fn no_terminal(pid: Option<u32>, what: &str) -> io::Error {
+pub(crate) fn no_terminal(pid: Option<u32>, what: &str) -> io::Error {
     let child = pid.map_or_else(|| "the child".to_owned(), |pid| format!("process {pid}"));
     let text = format!("cannot {what} of {child}: it has no terminal");
     io::Error::new(io::ErrorKind::Unsupported, text)

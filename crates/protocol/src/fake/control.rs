@@ -9,7 +9,7 @@ use procession_core::{Deferred, NoError, Signal, WriteError};
 
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
-use crate::control::ProcessControl;
+use crate::control::{ProcessControl, no_terminal};
 use crate::transport_control::Producers;
 use crate::{ChildFd, ExitReason, SignalError, Termination};
 
@@ -169,7 +169,7 @@ impl ProcessControl for Engine {
     /// For a fake that a script plays: its input ends.
     fn send_eof(&self) -> io::Result<()> {
         if !self.is_driven() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "a fake has no terminal"));
+            return Err(no_terminal(ProcessControl::pid(self), "type the end-of-file character"));
         }
         self.close_child_fd(ChildFd::STDIN);
         Ok(())
