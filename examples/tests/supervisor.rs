@@ -76,7 +76,8 @@ fn what_fails_is_started_again_after_pauses_until_it_is_given_up() {
     assert_eq!(count("flaky * ended by signal 9 after 0."), 3, "{}", ended.stdout);
     assert_eq!(count("flaky * starts again in 0."), 2, "{}", ended.stdout);
     assert!(ended.stdout.ends_with("flaky * failed too often\n"), "{}", ended.stdout);
-    let error = "supervisor: \"flaky\" has failed for good: too many failures: ended by signal 9 after 0.";
+    let error =
+        "supervisor: \"flaky\" has failed for good: too many failures: ended by signal 9 after 0.";
     assert!(ended.stderr.starts_with(error) && ended.status == 1, "{}", ended.stderr);
 }
 
