@@ -90,10 +90,14 @@ pub(crate) fn build(
     if chosen.is_empty() {
         build = build.arg("--tests");
     }
-    for test in chosen {
-        // The unit tests of a library have its name.
-        let is_library = test.starts_with("procession_");
-        build = if is_library { build.arg("--lib") } else { build.args(["--test", test]) };
+    // The unit tests of a library have its name, and cargo takes the option for them once.
+    let (libraries, files): (Vec<&String>, Vec<&String>) =
+        chosen.iter().partition(|test| test.starts_with("procession_"));
+    if !libraries.is_empty() {
+        build = build.arg("--lib");
+    }
+    for test in files {
+        build = build.args(["--test", test]);
     }
     if cross {
         build = build.args(["--target", target]).env(variable, linker);
