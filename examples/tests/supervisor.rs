@@ -48,11 +48,12 @@ const CHAIN: &str = r#"
 #[test]
 fn each_line_has_the_name_of_its_program_in_true_order() {
     let (server, _dir) = supervising(
-        "[program.a]\ncommand = 'echo one; echo two >&2; printf three; exec sleep 60'\n\
+        "[program.a]\ncommand = 'echo one; echo two >&2; printf three; echo written >&2; exec sleep 60'\n\
          [program.b]\ncommand = ['echo', 'f o u r']",
     );
     let mut lines: Vec<String> = Vec::new();
-    while lines.iter().filter(|line| line.contains(" | ")).count() < 3 {
+    // When it says so, the last line is in its pipe.
+    while lines.iter().filter(|line| line.contains(" | ")).count() < 4 {
         lines.push(server.line());
     }
     let of = |name: &str| lines.iter().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
