@@ -70,7 +70,8 @@ pub struct Pipe {
     /// The poller refused the descriptor, which is then always ready.
     always_ready: bool,
     reader: Option<Reader>,
-    writer: Option<Writer>,
+    /// Boxed, because many pipes are only read.
+    writer: Option<Box<Writer>>,
     growth: PipeGrowth,
 }
 
@@ -116,7 +117,7 @@ impl Pipe {
             interest: Interest::PAUSED,
             always_ready: false,
             reader: reads.then_some(Reader { paused: false, bulk: false }),
-            writer: writes.then(Writer::new),
+            writer: writes.then(|| Box::new(Writer::new())),
             growth: PipeGrowth::never(),
         };
         match pipe.watch(reactor) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Weak;
 
 use crate::handle::Handle;
-use crate::handle::ends::EndWatch;
+use crate::store::ends::EndId;
 use crate::store::ends::OnEnd;
 
 /// The driver's own state, which a machine keeps in a field.
@@ -16,8 +16,9 @@ pub struct Driver<M> {
     pub(super) flush_queued: Cell<bool>,
     /// A callback is running further up the stack.
     pub(super) pumping: Cell<bool>,
-    /// Keeps the machine in the list of transports that the loop calls at its end.
-    _end: EndWatch,
+    /// The machine's entry in the list of transports that the loop calls at its end. A number in place
+    /// of an [`EndWatch`](crate::driver::EndWatch), which would hold the reactor a second time.
+    end: EndId,
 }
 
 impl<M: OnEnd + 'static> Driver<M> {
@@ -29,8 +30,14 @@ impl<M: OnEnd + 'static> Driver<M> {
             reactor: reactor.clone(),
             flush_queued: Cell::new(false),
             pumping: Cell::new(false),
-            _end: reactor.io().watch_end(me.clone()),
+            end: reactor.core.ends.with(|ends| ends.add(me.clone())),
         }
+    }
+}
+
+impl<M> Drop for Driver<M> {
+    fn drop(&mut self) {
+        self.reactor.core.ends.with(|ends| ends.remove(self.end));
     }
 }
 

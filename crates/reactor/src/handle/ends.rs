@@ -4,13 +4,13 @@ use std::fmt;
 use std::rc::Weak;
 
 use crate::handle::Handle;
-use crate::store::ends::OnEnd;
+use crate::store::ends::{EndId, OnEnd};
 
 /// Keeps a transport in the list that the loop calls at its end, until dropped.
 #[must_use = "the transport leaves the list when this is dropped"]
 pub struct EndWatch {
     reactor: Handle,
-    id: u64,
+    id: EndId,
 }
 
 impl EndWatch {

@@ -13,7 +13,6 @@
 //! 4. Everything else of the reactor is gone. No callback is made and no timer fires. This thread
 //!    waits until each [`Outlasting`] that [`OnEnd::dropped`] handed over has ended.
 
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -70,39 +69,103 @@ pub trait Outlasting {
 /// The transports that the loop calls at its end, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct EndList {
-    transports: BTreeMap<u64, EndEntry>,
-    next: u64,
+    slots: Vec<Option<EndEntry>>,
+    /// The empty slots.
+    free: Vec<EndId>,
+    /// How many were added.
+    added: u64,
 }
+
+/// The slot of a transport.
+pub(crate) type EndId = u32;
 
 struct EndEntry {
     transport: Weak<dyn OnEnd>,
-    /// It was stopped: it has nothing open any more, but may own something outside the program.
-    was_stopped: bool,
+    /// Its place in the order, times two; and one more if it was stopped: it has nothing open any more,
+    /// but may own something outside the program.
+    order: u64,
+}
+
+impl EndEntry {
+    fn was_stopped(&self) -> bool {
+        self.order & 1 == 1
+    }
 }
 
 impl EndList {
-    pub(crate) fn add(&mut self, transport: Weak<dyn OnEnd>) -> u64 {
-        self.next += 1;
-        self.transports.insert(self.next, EndEntry { transport, was_stopped: false });
-        self.next
+    /// Adds a transport.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are 2³² transports, for which no process has the memory.
+    pub(crate) fn add(&mut self, transport: Weak<dyn OnEnd>) -> EndId {
+        self.added += 1;
+        let entry = Some(EndEntry { transport, order: self.added << 1 });
+        match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = entry;
+                id
+            }
+            None => {
+                self.slots.push(entry);
+                EndId::try_from(self.slots.len() - 1).expect("memory for fewer")
+            }
+        }
     }
 
-    pub(crate) fn remove(&mut self, id: u64) {
+    pub(crate) fn remove(&mut self, id: EndId) {
         // The list holds weak references, so nothing foreign is dropped while it is borrowed.
-        self.transports.remove(&id);
+        self.slots[id as usize] = None;
+        self.free.push(id);
     }
 
     pub(crate) fn all(&self) -> Vec<Rc<dyn OnEnd>> {
-        self.transports.values().filter_map(|listed| listed.transport.upgrade()).collect()
+        self.in_order(|_| true)
     }
 
     /// Returns the transports that were not stopped yet, and marks them as stopped.
     pub(crate) fn stop(&mut self) -> Vec<Rc<dyn OnEnd>> {
-        let open = self.transports.values_mut().filter(|listed| !listed.was_stopped);
-        let stopped = open.filter_map(|listed| {
-            listed.was_stopped = true;
-            listed.transport.upgrade()
-        });
-        stopped.collect()
+        let open = self.in_order(|entry| !entry.was_stopped());
+        for entry in self.slots.iter_mut().flatten() {
+            entry.order |= 1;
+        }
+        open
+    }
+
+    fn in_order(&self, is_wanted: impl Fn(&EndEntry) -> bool) -> Vec<Rc<dyn OnEnd>> {
+        let wanted = self.slots.iter().flatten().filter(|entry| is_wanted(entry));
+        let mut wanted: Vec<&EndEntry> = wanted.collect();
+        wanted.sort_unstable_by_key(|entry| entry.order);
+        wanted.into_iter().filter_map(|entry| entry.transport.upgrade()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(#[expect(dead_code, reason = "for its size")] u8);
+
+    impl OnEnd for Named {}
+
+    #[test]
+    fn transports_keep_their_order_when_slots_are_used_again() {
+        // A type with a size, so that each has an address of its own.
+        let named = [0_u8; 4].map(|byte| Rc::new(Named(byte)));
+        let weak = |at: usize| -> Weak<dyn OnEnd> { Rc::<Named>::downgrade(&named[at]) };
+        let mut list = EndList::default();
+        let first = list.add(weak(0));
+        list.add(weak(1));
+        list.remove(first);
+        assert_eq!(list.add(weak(2)), first, "the slot is used again");
+        let is = |at: usize, one: &Rc<dyn OnEnd>| {
+            std::ptr::addr_eq(Rc::as_ptr(one), Rc::as_ptr(&named[at]))
+        };
+        let stopped = list.stop();
+        assert!(stopped.len() == 2 && is(1, &stopped[0]) && is(2, &stopped[1]));
+        list.add(weak(3));
+        let later = list.stop();
+        assert!(later.len() == 1 && is(3, &later[0]), "each is stopped once");
+        assert_eq!(list.all().len(), 3);
     }
 }

@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use crate::readiness::Interest;
-use crate::sys::polled::{Owned, Polled};
+use crate::sys::polled::{Polled, PolledFd};
 
 /// Identifies a source. A key is never reused for another source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
-    index: usize,
-    generation: usize,
+    index: u32,
+    generation: u32,
 }
 
 /// Half of the poller's key is the index, the other half the generation.
@@ -27,36 +27,49 @@ impl Key {
     /// Returns the key as the poller knows it.
     #[inline]
     pub(crate) fn pack(self) -> usize {
-        self.generation << HALF | self.index
+        (self.generation as usize) << HALF | self.index as usize
     }
 
     #[inline]
     pub(crate) fn unpack(packed: usize) -> Self {
-        Self { index: packed & MAX, generation: packed >> HALF }
+        Self { index: (packed & MAX) as u32, generation: (packed >> HALF) as u32 }
     }
 }
 
 /// A source with its registration in the poller.
-#[derive(Clone)]
 pub(crate) enum Source {
     /// A descriptor of a transport. Using it runs no foreign code.
-    Owned(Rc<Polled<Owned>>),
+    Owned(PolledFd),
+    /// A source that others own too.
+    Shared(Box<SharedSource>),
+}
+
+/// A source that can be used while the table is not borrowed. Boxed in the table, because few are.
+#[derive(Clone)]
+pub(crate) enum SharedSource {
+    /// A descriptor of a transport that was lent.
+    Lent(Rc<PolledFd>),
     /// A registered source. Its `as_fd` may be foreign code.
     Foreign(Rc<Polled<dyn AsFd>>),
 }
 
 impl Source {
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn interest(&self) -> Interest {
         match self {
-            Self::Owned(io) => io.fd(),
-            Self::Foreign(io) => io.fd(),
+            Self::Owned(io) => io.interest(),
+            Self::Shared(io) => io.interest(),
         }
     }
 
-    pub(crate) fn set(&self, key: Key, interest: Interest) -> io::Result<()> {
+    /// Returns an owner of the source, for its use while the table is not borrowed.
+    pub(crate) fn lend(&mut self) -> SharedSource {
         match self {
-            Self::Owned(io) => io.set(key.pack(), interest),
-            Self::Foreign(io) => io.set(key.pack(), interest),
+            Self::Shared(io) => SharedSource::clone(io),
+            Self::Owned(io) => {
+                let lent = SharedSource::Lent(Rc::new(io.take()));
+                *self = Self::Shared(Box::new(lent.clone()));
+                lent
+            }
         }
     }
 
@@ -65,16 +78,56 @@ impl Source {
     pub(crate) fn leave(&self) {
         match self {
             Self::Owned(io) => io.leave(),
+            Self::Shared(io) => io.leave(),
+        }
+    }
+
+    /// Leaves the poller and returns the descriptor, or a duplicate if the source is foreign or lent.
+    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
+        match self {
+            Self::Owned(io) => io.release(),
+            Self::Shared(io) => io.release(),
+        }
+    }
+}
+
+impl SharedSource {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Lent(io) => io.fd(),
+            Self::Foreign(io) => io.fd(),
+        }
+    }
+
+    fn interest(&self) -> Interest {
+        match self {
+            Self::Lent(io) => io.interest(),
+            Self::Foreign(io) => io.interest(),
+        }
+    }
+
+    pub(crate) fn set(&self, key: Key, interest: Interest) -> io::Result<()> {
+        match self {
+            Self::Lent(io) => io.set(key.pack(), interest),
+            Self::Foreign(io) => io.set(key.pack(), interest),
+        }
+    }
+
+    fn leave(&self) {
+        match self {
+            Self::Lent(io) => io.leave(),
             Self::Foreign(io) => io.leave(),
         }
     }
 
-    /// Leaves the poller and returns the descriptor. `None` if the source is foreign or lent.
-    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
-        match self {
-            Self::Owned(io) => Rc::get_mut(io)?.release(),
-            Self::Foreign(_) => None,
+    fn release(&mut self) -> Option<OwnedFd> {
+        if let Self::Lent(io) = self
+            && let Some(io) = Rc::get_mut(io)
+        {
+            return io.release();
         }
+        self.leave();
+        self.fd().try_clone_to_owned().ok()
     }
 }
 
@@ -82,13 +135,12 @@ impl Source {
 pub(crate) struct SourceEntry<H: ?Sized> {
     pub(crate) io: Source,
     pub(crate) handler: Rc<H>,
-    pub(crate) token: u32,
-    pub(crate) interest: Interest,
 }
 
 struct SourceSlot<H: ?Sized> {
     /// Counts the sources that were in this slot. The slot is retired at `MAX`.
-    generation: usize,
+    generation: u32,
+    token: u32,
     entry: Option<SourceEntry<H>>,
 }
 
@@ -96,7 +148,7 @@ struct SourceSlot<H: ?Sized> {
 pub(crate) struct Sources<H: ?Sized> {
     slots: Vec<SourceSlot<H>>,
     /// Empty slots whose generation is below `MAX`.
-    free: Vec<usize>,
+    free: Vec<u32>,
 }
 
 impl<H: ?Sized> Default for Sources<H> {
@@ -109,43 +161,52 @@ impl<H: ?Sized> Sources<H> {
     /// Returns the key that the next [`insert`](Self::insert) will use. Reserves nothing.
     fn next_key(&self) -> io::Result<Key> {
         if let Some(&index) = self.free.last() {
-            return Ok(Key { index, generation: self.slots[index].generation });
+            return Ok(Key { index, generation: self.slots[index as usize].generation });
         }
-        if self.slots.len() >= MAX {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many sources"));
+        match u32::try_from(self.slots.len()) {
+            Ok(index) if self.slots.len() < MAX => Ok(Key { index, generation: 0 }),
+            _ => Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many sources")),
         }
-        Ok(Key { index: self.slots.len(), generation: 0 })
     }
 
-    /// Inserts an entry, and returns its key.
-    pub(crate) fn insert(&mut self, entry: SourceEntry<H>) -> io::Result<Key> {
+    /// Inserts an entry whose events have this token, and returns its key.
+    pub(crate) fn insert(&mut self, entry: SourceEntry<H>, token: u32) -> io::Result<Key> {
         let key = self.next_key()?;
         match self.free.pop() {
-            Some(index) => self.slots[index].entry = Some(entry),
-            None => self.slots.push(SourceSlot { generation: 0, entry: Some(entry) }),
+            Some(index) => {
+                let slot = &mut self.slots[index as usize];
+                (slot.token, slot.entry) = (token, Some(entry));
+            }
+            None => self.slots.push(SourceSlot { generation: 0, token, entry: Some(entry) }),
         }
         Ok(key)
     }
 
     #[inline]
+    fn slot(&mut self, key: Key) -> Option<&mut SourceSlot<H>> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        (slot.generation == key.generation).then_some(slot)
+    }
+
+    #[inline]
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut SourceEntry<H>> {
-        let slot = self.slots.get_mut(key.index)?;
-        if slot.generation != key.generation {
-            return None;
-        }
-        slot.entry.as_mut()
+        self.slot(key)?.entry.as_mut()
+    }
+
+    /// Returns an entry with the token of its events.
+    #[inline]
+    pub(crate) fn with_token(&mut self, key: Key) -> Option<(&SourceEntry<H>, u32)> {
+        let slot = self.slot(key)?;
+        Some((slot.entry.as_ref()?, slot.token))
     }
 
     /// Removes an entry. The caller drops it where nothing is borrowed.
     #[must_use]
     pub(crate) fn remove(&mut self, key: Key) -> Option<SourceEntry<H>> {
-        let slot = self.slots.get_mut(key.index)?;
-        if slot.generation != key.generation {
-            return None;
-        }
+        let slot = self.slot(key)?;
         let entry = slot.entry.take()?;
         slot.generation += 1;
-        if slot.generation < MAX {
+        if (slot.generation as usize) < MAX {
             self.free.push(key.index);
         }
         Some(entry)
@@ -153,11 +214,11 @@ impl<H: ?Sized> Sources<H> {
 
     /// Returns the keys and the handlers of all open sources.
     pub(crate) fn all(&self) -> Vec<(Key, Rc<H>)> {
-        let open = |(index, slot): (usize, &SourceSlot<H>)| {
+        let open = |(index, slot): (u32, &SourceSlot<H>)| {
             let key = Key { index, generation: slot.generation };
             slot.entry.as_ref().map(|entry| (key, Rc::clone(&entry.handler)))
         };
-        self.slots.iter().enumerate().filter_map(open).collect()
+        (0..).zip(&self.slots).filter_map(open).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -177,12 +238,19 @@ mod tests {
 
     #[test]
     fn a_key_survives_the_poller() {
-        let key = Key { index: 7, generation: MAX - 1 };
+        let key = Key { index: 7, generation: MAX as u32 - 1 };
         assert_eq!(Key::unpack(key.pack()), key);
+    }
+
+    // A program has many sources, and each child two of them.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_source_is_small() {
+        assert_eq!(size_of::<SourceSlot<dyn Fn()>>(), 40);
     }
 
     #[test]
     fn no_source_has_the_key_of_the_wake_up() {
-        assert_eq!(Key::unpack(Key::WAKE).generation, MAX);
+        assert_eq!(Key::unpack(Key::WAKE).generation as usize, MAX);
     }
 }

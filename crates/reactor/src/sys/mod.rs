@@ -5,6 +5,7 @@
 //! | block | obligation | met by | test |
 //! |---|---|---|---|
 //! | `polled::Polled::set`, `add_with_mode` | the source leaves the poller before it is dropped | `Polled` owns the source, lends it as `&S` only, and its `Drop` deletes it from the poller first | `tests/sources.rs`, `tests/closing.rs`, `tests/dropping.rs` |
+//! | `polled::PolledFd::set`, `add_with_mode` | the descriptor leaves the poller before it is closed | `PolledFd` owns it, and its `Drop` and `release` delete it from the poller first | the same |
 //! | `polled::disown` | the poller alone owns the number, which is open before and after | `ManuallyDrop` around the second owner, `dup3` in one step | `process-transport/tests/forked_copies.rs` |
 //! | `signals::disposition` | the pointers given to `sigaction` are valid, and the result is written before it is read | a local `MaybeUninit`, read after success only | `tests/signals.rs` |
 //! | `signals::watch`, `signals::emulate` | code that runs in a signal handler is async-signal-safe | atomics, `getpid(2)`, `write(2)`, `sigaction(2)`, `sigprocmask(2)` and `raise(3)` only; no allocation, no lock; and the contract of `ProgramHooks` | `tests/signals.rs`, `tests/main_thread.rs` |

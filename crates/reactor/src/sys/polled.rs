@@ -1,5 +1,5 @@
-//! A value that owns a source and its registration in the poller. It leaves the poller, then it
-//! closes.
+//! Values that own a source and its registration in the poller. They leave the poller, then they
+//! close: [`PolledFd`] for a descriptor of a transport, [`Polled`] for a source of any type.
 //!
 //! `Polled` deletes the descriptor that it registered. A foreign source may return another
 //! descriptor each time it is asked, and the descriptor that it returned first would stay in the
@@ -20,20 +20,76 @@ use polling::{Event, PollMode, Poller};
 
 use crate::readiness::Interest;
 
-/// A descriptor of a transport, which can be taken out.
-#[derive(Debug)]
-pub(crate) struct Owned(Option<OwnedFd>);
+/// Owns the descriptor of a transport and its registration. `Drop` removes the registration before it
+/// closes the descriptor.
+pub(crate) struct PolledFd {
+    poller: Rc<Poller>,
+    /// `None` once it was taken out.
+    fd: Option<OwnedFd>,
+    /// What the poller watches it for.
+    interest: Cell<Interest>,
+}
 
-impl Owned {
-    pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self(Some(fd))
+impl PolledFd {
+    /// Makes a value that is not yet in the poller: see [`set`](Self::set).
+    pub(crate) fn new(poller: Rc<Poller>, fd: OwnedFd) -> Self {
+        Self { poller, fd: Some(fd), interest: Cell::new(Interest::PAUSED) }
+    }
+
+    #[inline]
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_ref().expect("taken by the last owner only, which drops this at once").as_fd()
+    }
+
+    #[inline]
+    pub(crate) fn interest(&self) -> Interest {
+        self.interest.get()
+    }
+
+    /// Adds, changes or removes the registration.
+    pub(crate) fn set(&self, key: usize, interest: Interest) -> io::Result<()> {
+        if !interest.is_polled() {
+            let was_added = self.interest.replace(interest).is_polled();
+            return if was_added { self.poller.delete(self.fd()) } else { Ok(()) };
+        }
+        let event = Event::new(key, interest.reads(), interest.writes());
+        let fd = self.fd();
+        if self.interest.get().is_polled() {
+            self.poller.modify_with_mode(fd, event, PollMode::Level)?;
+        } else {
+            // SAFETY: `leave` deletes the descriptor from the poller before it is closed or taken out:
+            // `Drop` and `release` call it.
+            unsafe { self.poller.add_with_mode(fd.as_raw_fd(), event, PollMode::Level)? };
+        }
+        self.interest.set(interest);
+        Ok(())
+    }
+
+    /// Leaves the poller, if it is in it.
+    pub(crate) fn leave(&self) {
+        // A failure needs no handling here, because the close that follows also removes the source.
+        self.set(0, Interest::PAUSED).ok();
+    }
+
+    /// Leaves the poller and returns the descriptor.
+    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
+        self.leave();
+        self.fd.take()
+    }
+
+    /// Moves the descriptor with its registration to a new owner.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            poller: Rc::clone(&self.poller),
+            fd: self.fd.take(),
+            interest: Cell::new(self.interest.replace(Interest::PAUSED)),
+        }
     }
 }
 
-impl AsFd for Owned {
-    #[inline]
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_ref().expect("taken by the last owner only, which drops this at once").as_fd()
+impl Drop for PolledFd {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -55,6 +111,8 @@ pub(crate) struct Polled<S: AsFd + ?Sized> {
     mode: PollMode,
     /// What the poller knows of the source.
     added: Cell<Option<PollerEntry>>,
+    /// What the source is watched for.
+    interest: Cell<Interest>,
     source: S,
 }
 
@@ -72,7 +130,8 @@ struct PollerEntry {
 impl<S: AsFd> Polled<S> {
     /// Makes a value that is not yet in the poller: see [`set`](Polled::set).
     pub(crate) fn new(poller: Rc<Poller>, mode: PollMode, source: S) -> Self {
-        Self { poller, mode, added: Cell::new(None), source }
+        let interest = Cell::new(Interest::PAUSED);
+        Self { poller, mode, added: Cell::new(None), interest, source }
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -80,17 +139,15 @@ impl<S: AsFd> Polled<S> {
     }
 }
 
-impl Polled<Owned> {
-    /// Leaves the poller and returns the descriptor.
-    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
-        self.leave();
-        self.source.0.take()
-    }
-}
-
 impl<S: AsFd + ?Sized> Polled<S> {
+    #[inline]
+    pub(crate) fn interest(&self) -> Interest {
+        self.interest.get()
+    }
+
     /// Adds, changes or removes the registration.
     pub(crate) fn set(&self, key: usize, interest: Interest) -> io::Result<()> {
+        self.interest.set(interest);
         if !interest.is_polled() {
             return self.added.take().map_or(Ok(()), |added| self.delete(added));
         }
@@ -104,9 +161,8 @@ impl<S: AsFd + ?Sized> Polled<S> {
             self.delete(added)?;
         }
         let fd = source.as_raw_fd();
-        // SAFETY: `Drop` below deletes the descriptor from the poller before `source` is dropped,
-        // and `release` does so before it takes the descriptor out. The source is not moved out
-        // otherwise, and never lent as `&mut S`.
+        // SAFETY: `Drop` below deletes the descriptor from the poller before `source` is dropped. The
+        // source is never moved out, and never lent as `&mut S`.
         unsafe { self.poller.add_with_mode(fd, event, self.mode)? };
         self.added.set(Some(PollerEntry { fd, key }));
         Ok(())
