@@ -53,14 +53,19 @@ pub struct Lifecycle {
     pipes: Pipes,
     /// `Some` from the reap on.
     reason: Option<ExitReason>,
-    drain_after_exit: Option<Duration>,
-    /// `Some` from the reap until the time has passed, if a pipe is still open.
-    deadline: Option<Duration>,
+    /// The limit on pipes that are open after the reap: until the reap how long it is, then the time at
+    /// which it passes. `None` if there is none, and once it has passed.
+    drain: Option<Duration>,
+    /// `Made` is due, before the events in `due`.
+    made: bool,
     /// Set once, when `Ended` is due.
     ended: bool,
     /// No event is queued once this is set.
     panicked: bool,
-    due: VecDeque<Event>,
+    /// `Some` from the first event that had to wait. Boxed, because most children write little until
+    /// they end.
+    #[expect(clippy::box_collection, reason = "as said")]
+    due: Option<Box<VecDeque<Event>>>,
 }
 
 impl Lifecycle {
@@ -72,18 +77,18 @@ impl Lifecycle {
         Self {
             pipes: Pipes::new(pipes),
             reason: None,
-            drain_after_exit,
-            deadline: None,
+            drain: drain_after_exit,
+            made: true,
             ended: false,
             panicked: false,
-            due: VecDeque::from([Event::Made]),
+            due: None,
         }
     }
 
     /// Sets the time after the reap at which open pipes are cut off. Ignored after the reap.
     pub fn set_drain_after_exit(&mut self, after: Option<Duration>) {
         if self.reason.is_none() {
-            self.drain_after_exit = after;
+            self.drain = after;
         }
     }
 
@@ -95,7 +100,7 @@ impl Lifecycle {
         if data.is_empty() || !self.accepts(fd) {
             return Some(data);
         }
-        self.due.push_back(Event::Data(fd, data));
+        self.queue(Event::Data(fd, data));
         None
     }
 
@@ -103,7 +108,7 @@ impl Lifecycle {
     /// once, as [`poll_event`](Self::poll_event) would.
     #[inline]
     pub fn on_data_now(&mut self, fd: ChildFd, data: Bytes) -> DataNow {
-        if self.due.is_empty() && !data.is_empty() && self.accepts(fd) {
+        if !self.has_event() && !data.is_empty() && self.accepts(fd) {
             return DataNow::Due(data);
         }
         self.on_data(fd, data).map_or(DataNow::Queued, DataNow::Refused)
@@ -138,15 +143,15 @@ impl Lifecycle {
             return;
         }
         self.reason = Some(reason.clone());
-        self.deadline = self.drain_after_exit.map(|after| now.saturating_add(after));
+        self.drain = self.drain.map(|after| now.saturating_add(after));
         self.push(Event::Exited(reason));
         self.end_if_due();
     }
 
     /// Notes that the time is `now`, on the clock of [`on_reaped`](Self::on_reaped).
     pub fn on_time(&mut self, now: Duration) {
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            self.deadline = None;
+        if self.poll_deadline().is_some_and(|deadline| now >= deadline) {
+            self.drain = None;
             self.pipes.drain_all();
         }
     }
@@ -155,7 +160,7 @@ impl Lifecycle {
     /// [`poll_drain`](Self::poll_drain), whatever `drain_after_exit` is. Ignored before the reap.
     pub fn on_terminated(&mut self) {
         if self.reason.is_some() {
-            self.deadline = None;
+            self.drain = None;
             self.pipes.drain_all();
         }
     }
@@ -185,8 +190,10 @@ impl Lifecycle {
     /// Returns the data that were due; drop them while nothing is borrowed.
     pub fn on_panicked(&mut self) -> Spent {
         self.panicked = true;
+        self.made = false;
         let mut spent = Spent::default();
-        spent.extend(self.due.drain(..).filter_map(|event| match event {
+        let due = self.due.take().map_or_else(VecDeque::new, |due| *due);
+        spent.extend(due.into_iter().filter_map(|event| match event {
             Event::Data(_, data) => Some(data),
             _ => None,
         }));
@@ -196,18 +203,22 @@ impl Lifecycle {
     /// Takes the next callback that is due.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.due.pop_front()
+        if self.made {
+            self.made = false;
+            return Some(Event::Made);
+        }
+        self.due.as_mut()?.pop_front()
     }
 
     /// Returns whether an event is due: whether [`poll_event`](Self::poll_event) returns one.
     #[inline]
     pub fn has_event(&self) -> bool {
-        !self.due.is_empty()
+        self.made || self.due.as_ref().is_some_and(|due| !due.is_empty())
     }
 
     /// Returns the time at which to call [`on_time`](Self::on_time), if there is one.
     pub fn poll_deadline(&self) -> Option<Duration> {
-        self.deadline
+        self.drain.filter(|_| self.reason.is_some())
     }
 
     /// Takes the next pipe to drain: read the bytes that it holds now, then close it.
@@ -258,7 +269,7 @@ impl Lifecycle {
 
     /// Returns how the child ended, once `Ended` is no longer due.
     pub fn reported_end(&self) -> Option<&ExitReason> {
-        self.reason().filter(|_| self.ended && self.due.is_empty())
+        self.reason().filter(|_| self.ended && !self.has_event())
     }
 
     /// Returns whether the protocol panicked.
@@ -269,13 +280,17 @@ impl Lifecycle {
     /// Returns whether neither an event nor a pipe to drain is due.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.due.is_empty() && !self.pipes.has_drain()
+        !self.has_event() && !self.pipes.has_drain()
     }
 
     fn push(&mut self, event: Event) {
         if !self.panicked {
-            self.due.push_back(event);
+            self.queue(event);
         }
+    }
+
+    fn queue(&mut self, event: Event) {
+        self.due.get_or_insert_default().push_back(event);
     }
 
     fn end_if_due(&mut self) {
@@ -286,7 +301,7 @@ impl Lifecycle {
         let reason = self.pipes.name_cut_off(reason);
         self.reason = Some(reason.clone());
         self.ended = true;
-        self.deadline = None;
+        self.drain = None;
         self.push(Event::Ended(reason));
     }
 }

@@ -4,7 +4,7 @@
 //! passes it marks and losses just before the protocol gets them, so every transport supports producers.
 //! A producer is moved out during a call; nothing is borrowed while it runs.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Mark, WriteError};
 
-use crate::registry::{Call, Output, Refusal, Registry};
+use crate::registry::{Call, Output, Registry};
 use crate::transport_control::{Producers, Registered, TransportControl};
 use crate::{ChildFd, Pace, Producer, Transport};
 
@@ -107,12 +107,18 @@ impl fmt::Display for Named {
 impl Producers {
     /// Returns whether the descriptor `fd` of a child has a producer.
     pub fn has(&self, fd: ChildFd) -> bool {
-        self.registry.with(|registry| registry.has(Some(fd)))
+        self.is_any() && self.registry(|registry| registry.has(Some(fd)))
+    }
+
+    /// Makes the registry if there is none, and calls with it.
+    fn registry<R>(&self, call: impl FnOnce(&mut Registry<Registered>) -> R) -> R {
+        self.registry.get_or_init(|| Box::new(WithCell::new(Registry::new()))).with(call)
     }
 
     pub(crate) fn new() -> Self {
         Self {
-            registry: WithCell::new(Registry::new()),
+            registry: OnceCell::new(),
+            retired: Cell::new(false),
             any: Cell::new(false),
             listens: Cell::new(false),
         }
@@ -134,17 +140,16 @@ impl Producers {
         }
         let pace = producer.pace(pace);
         let new = Registered { producer, transport: transport.clone() };
-        let registered = this.registry.with(|registry| registry.register(output, pace, new));
-        let due = registered.map_err(|(refusal, Registered { producer, .. })| {
-            let kind = match refusal {
-                Refusal::Retired => ProducerErrorKind::Write(WriteError::Closed),
-                Refusal::AlreadyRegistered => ProducerErrorKind::AlreadyRegistered,
-            };
-            ProducerError { output, kind, producer }
-        })?;
+        let refused =
+            |new: Registered, kind| ProducerError { output, kind, producer: new.producer };
+        if this.retired.get() {
+            return Err(refused(new, ProducerErrorKind::Write(WriteError::Closed)));
+        }
+        let registered = this.registry(|registry| registry.register(output, pace, new));
+        let due = registered.map_err(|new| refused(new, ProducerErrorKind::AlreadyRegistered))?;
         this.any.set(true);
         this.listens.set(true);
-        if this.registry.with(|registry| registry.holds_open()) {
+        if this.registry(|registry| registry.holds_open()) {
             transport.0.hold_open(true);
         }
         if let Some(call) = due {
@@ -155,7 +160,10 @@ impl Producers {
 
     /// Drops the producer of an output, and returns whether there was one.
     pub(crate) fn unregister(&self, control: &dyn TransportControl) -> bool {
-        let entry = self.registry.with(|registry| registry.unregister(control.child_fd()));
+        if !self.is_any() {
+            return false;
+        }
+        let entry = self.registry(|registry| registry.unregister(control.child_fd()));
         if entry.is_some() {
             control.hold_open(false);
         }
@@ -170,7 +178,7 @@ impl Producers {
 
     /// Returns the outputs whose producer is running.
     pub(crate) fn running(&self) -> Vec<Output> {
-        if self.any.get() { self.registry.with(|registry| registry.running()) } else { Vec::new() }
+        if self.any.get() { self.registry(|registry| registry.running()) } else { Vec::new() }
     }
 
     /// Writes to an output that may have a producer. If the write fills the queue, it pauses a push
@@ -188,11 +196,11 @@ impl Producers {
             high.is_some_and(|high| control.write_buffered() > high)
         };
         // A running producer cannot be called, so its write fails instead.
-        if self.registry.with(|registry| registry.is_pushing(output)) && is_full() {
+        if self.registry(|registry| registry.is_pushing(output)) && is_full() {
             return Err(WriteError::BufferFull);
         }
         control.write(data)?;
-        if self.registry.with(|registry| registry.can_pause(output)) && is_full() {
+        if self.registry(|registry| registry.can_pause(output)) && is_full() {
             self.call(output, Call::Pause);
         }
         Ok(())
@@ -201,7 +209,7 @@ impl Producers {
     /// Notes that the child is being terminated: from now on no close waits for a producer. Returns the
     /// descriptors that were held open until now.
     pub fn cut_off(&self) -> Vec<ChildFd> {
-        self.registry.with(Registry::cut_off).into_iter().flatten().collect()
+        self.registry(Registry::cut_off).into_iter().flatten().collect()
     }
 
     /// Passes a mark to the producer of an output, before the protocol gets it.
@@ -217,12 +225,12 @@ impl Producers {
     fn take_mark(&self, output: Output, mark: Mark) {
         match mark {
             Mark::Full => {
-                self.registry.with(|registry| registry.on_full(output));
+                self.registry(|registry| registry.on_full(output));
                 self.listens.set(true);
                 self.call(output, Call::Pause);
             }
             Mark::Drained => {
-                let is_idle = self.registry.with(|registry| {
+                let is_idle = self.registry(|registry| {
                     registry.on_drained(output);
                     registry.is_idle()
                 });
@@ -246,24 +254,24 @@ impl Producers {
 
     /// Drops every producer, and accepts no more.
     pub(crate) fn retire(&self) {
-        let entries = self.registry.with(Registry::retire);
+        self.retired.set(true);
+        let entries = self.is_any().then(|| self.registry(Registry::retire));
         drop(entries);
     }
 
     fn call(&self, output: Output, call: Call) {
-        let Some((id, mut lent)) = self.registry.with(|registry| registry.lend(output, call))
-        else {
+        let Some((id, mut lent)) = self.registry(|registry| registry.lend(output, call)) else {
             return;
         };
         let called = catch_unwind(AssertUnwindSafe(|| lent.call(call)));
         if let Err(panic) = called {
             // The producer gets no further call, even if the panic is caught.
-            if self.registry.with(|registry| registry.forget(output, id)) {
+            if self.registry(|registry| registry.forget(output, id)) {
                 lent.transport.0.hold_open(false);
             }
             resume_unwind(panic);
         }
-        let unregistered = self.registry.with(|registry| registry.give_back(output, id, lent));
+        let unregistered = self.registry(|registry| registry.give_back(output, id, lent));
         drop(unregistered);
     }
 }
@@ -284,7 +292,8 @@ impl Registered {
 
 impl fmt::Debug for Producers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outputs = self.registry.with(|registry| registry.outputs());
+        let outputs =
+            if self.is_any() { self.registry(|registry| registry.outputs()) } else { Vec::new() };
         f.debug_tuple("Producers").field(&outputs).finish()
     }
 }

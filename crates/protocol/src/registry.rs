@@ -30,8 +30,6 @@ pub(crate) struct Registry<P> {
     full: Vec<Output>,
     /// Counts registrations, to distinguish a producer from one that replaced it while it ran.
     next: u64,
-    /// The protocol is gone.
-    retired: bool,
     /// The child is being terminated.
     cut_off: bool,
 }
@@ -58,29 +56,21 @@ pub(crate) enum Call {
     Stop,
 }
 
-/// The reason why a producer is not registered.
-pub(crate) enum Refusal {
-    Retired,
-    AlreadyRegistered,
-}
-
 impl<P> Registry<P> {
     pub(crate) fn new() -> Self {
-        Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, retired: false, cut_off: false }
+        Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, cut_off: false }
     }
 
-    /// Registers a producer and returns the call that is due at once, if any; or gives the producer back.
+    /// Registers a producer and returns the call that is due at once, if any; or gives the producer back,
+    /// because the output has one.
     pub(crate) fn register(
         &mut self,
         output: Output,
         pace: Pace,
         producer: P,
-    ) -> Result<Option<Call>, (Refusal, P)> {
-        if self.retired {
-            return Err((Refusal::Retired, producer));
-        }
+    ) -> Result<Option<Call>, P> {
         if self.entries.contains_key(&output) {
-            return Err((Refusal::AlreadyRegistered, producer));
+            return Err(producer);
         }
         self.next += 1;
         let entry = Entry { id: self.next, pace, paused: false, producer: Some(producer) };
@@ -185,9 +175,8 @@ impl<P> Registry<P> {
         is_here
     }
 
-    /// Removes and returns every producer, and accepts no more.
+    /// Removes and returns every producer.
     pub(crate) fn retire(&mut self) -> BTreeMap<Output, Entry<P>> {
-        self.retired = true;
         std::mem::take(&mut self.entries)
     }
 
@@ -202,7 +191,7 @@ mod tests {
 
     const FD: Output = Some(ChildFd::STDIN);
 
-    fn call(registered: Result<Option<Call>, (Refusal, &str)>) -> Option<Call> {
+    fn call(registered: Result<Option<Call>, &str>) -> Option<Call> {
         registered.ok().flatten()
     }
 
@@ -210,17 +199,13 @@ mod tests {
     fn a_registration_asks_a_pull_producer_and_pauses_a_push_producer_of_a_full_queue() {
         let mut registry = Registry::<&str>::new();
         assert!(matches!(call(registry.register(FD, Pace::Pull, "a")), Some(Call::Ask)));
-        assert!(matches!(
-            registry.register(FD, Pace::Push, "b"),
-            Err((Refusal::AlreadyRegistered, _))
-        ));
+        assert!(matches!(registry.register(FD, Pace::Push, "b"), Err("b")));
         assert!(registry.unregister(FD).is_some());
         registry.on_full(FD);
         assert!(call(registry.register(FD, Pace::Pull, "c")).is_none());
         assert!(registry.unregister(FD).is_some());
         assert!(matches!(call(registry.register(FD, Pace::Push, "d")), Some(Call::Pause)));
         assert_eq!(registry.retire().len(), 1);
-        assert!(matches!(registry.register(FD, Pace::Push, "e"), Err((Refusal::Retired, _))));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! returns them and they name `Transport`. The methods of `Transport` are in `transport`.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -228,7 +228,10 @@ pub trait Producer {
 
 /// The producers of one child, or of one connection, which a transport's slot holds.
 pub struct Producers {
-    pub(crate) registry: WithCell<Registry<Registered>>,
+    /// Made when it is needed: few children have a producer or a full queue.
+    pub(crate) registry: OnceCell<Box<WithCell<Registry<Registered>>>>,
+    /// The protocol is gone: no producer is accepted.
+    pub(crate) retired: Cell<bool>,
     /// There may be a producer, so writes must check for one.
     pub(crate) any: Cell<bool>,
     /// There may be a producer or a full queue, so the registry must get marks and losses.

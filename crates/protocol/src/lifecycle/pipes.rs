@@ -37,7 +37,8 @@ struct Pipe {
 impl Pipes {
     /// Creates the set; a number that occurs twice counts once.
     pub(super) fn new(fds: impl IntoIterator<Item = ChildFd>) -> Self {
-        let mut open: Vec<Pipe> = Vec::new();
+        let fds = fds.into_iter();
+        let mut open: Vec<Pipe> = Vec::with_capacity(fds.size_hint().0);
         for fd in fds {
             if !open.iter().any(|pipe| pipe.fd == fd) {
                 open.push(Pipe { fd, read_closed: false, paused: false, drain: false });
