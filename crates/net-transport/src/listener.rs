@@ -175,7 +175,7 @@ impl ListeningPort {
     }
 
     fn accept(&self, key: Key) -> AcceptOutcome {
-        let accepted = self.reactor.io().with_fd(key, |fd: BorrowedFd<'_>| socket::accept(fd));
+        let accepted = self.reactor.io().with_owned(key, |fd: BorrowedFd<'_>| socket::accept(fd));
         match accepted {
             None => AcceptOutcome::Closed,
             Some(Ok((fd, peer))) => AcceptOutcome::Connection(fd, socket::address(peer)),

@@ -150,7 +150,7 @@ struct WatchedOrphan {
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let known = KnownEnd::seen(true);
-        let waited = reactor.io().with_fd(ready.key, |fd| {
+        let waited = reactor.io().with_owned(ready.key, |fd| {
             try_reap(sys::ChildId::Fd(fd, self.pid), &mut None, known, i64::MAX)
         });
         if !matches!(waited, Some(Ok(WaitOutcome::Running))) {

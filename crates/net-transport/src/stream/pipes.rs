@@ -152,7 +152,7 @@ impl Pipes {
     pub(super) fn shut_down(&mut self, reactor: &Handle, spent: &mut Spent) {
         if let Some(pipe) = self.writer() {
             // If it is not a socket, or not connected any more, the peer sees nothing.
-            reactor.io().with_fd(pipe.key(), |fd| shutdown(fd, Shutdown::Write)).map(Result::ok);
+            reactor.io().with_owned(pipe.key(), |fd| shutdown(fd, Shutdown::Write)).map(Result::ok);
         }
         self.end_writing(reactor, spent);
         spent.extend(self.output.take().into_iter().flat_map(|pipe| pipe.close(reactor)));
@@ -171,7 +171,7 @@ impl Pipes {
     /// Makes the close reset the connection.
     pub(super) fn reset_on_close(&self, reactor: &Handle) {
         if let Some(pipe) = self.socket() {
-            reactor.io().with_fd(pipe.key(), socket::reset_on_close);
+            reactor.io().with_owned(pipe.key(), socket::reset_on_close);
         }
     }
 
@@ -179,7 +179,7 @@ impl Pipes {
     pub(super) fn reason(&self, reactor: &Handle) -> io::Result<()> {
         let asked = self
             .socket()
-            .and_then(|pipe| reactor.io().with_fd(pipe.key(), |fd| sockopt::socket_error(fd)));
+            .and_then(|pipe| reactor.io().with_owned(pipe.key(), |fd| sockopt::socket_error(fd)));
         match asked {
             Some(Ok(Err(error))) => Err(error.into()),
             _ => Ok(()),
@@ -202,7 +202,7 @@ impl Pipes {
     /// Makes the socket blocking again.
     pub(super) fn make_blocking(&self, reactor: &Handle) -> io::Result<()> {
         let pipe = self.socket().ok_or(ErrorKind::NotConnected)?;
-        match reactor.io().with_fd(pipe.key(), |fd| rustix::io::ioctl_fionbio(fd, false)) {
+        match reactor.io().with_owned(pipe.key(), |fd| rustix::io::ioctl_fionbio(fd, false)) {
             Some(Err(error)) => Err(error.into()),
             _ => Ok(()),
         }

@@ -272,6 +272,6 @@ mod tests {
     // What few children need is boxed, because each of many children would pay for it.
     #[test]
     fn a_child_is_small() {
-        assert!(size_of::<ChildTransport>() <= 536, "{} bytes", size_of::<ChildTransport>());
+        assert!(size_of::<ChildTransport>() <= 376, "{} bytes", size_of::<ChildTransport>());
     }
 }

@@ -105,7 +105,7 @@ impl ChildTransport {
         let Some(me) = self.me().upgrade() else { return };
         let after = deadline.saturating_sub(self.reactor().now());
         let timer = self.reactor().call_at_deadline(after, move |_| me.drain());
-        let old = self.state.with(|state| state.drain_timer.replace(timer));
+        let old = self.state.with(|state| state.drain_timer.replace(Box::new(timer)));
         drop(old);
     }
 

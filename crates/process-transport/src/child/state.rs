@@ -29,11 +29,11 @@ pub(super) struct ChildState {
     pub(super) ends: Ends,
     pub(super) exit: ExitWatch,
     pub(super) termination: ChildTermination,
-    /// The timer of the limit on descendants that hold a pipe.
-    pub(super) drain_timer: Option<DelayedCall>,
+    /// The timer of the limit on descendants that hold a pipe. Boxed, because few children have one.
+    pub(super) drain_timer: Option<Box<DelayedCall>>,
     policy: Policy,
-    /// When the child was reaped, if that was before the loop took it.
-    reaped: Option<Instant>,
+    /// When the child was reaped, if that was before the loop took it. Boxed for the same reason.
+    reaped: Option<Box<Instant>>,
 }
 
 /// The result of an event.
@@ -71,6 +71,7 @@ impl ChildState {
             termination.on_reaped(now);
         }
         let in_loop = Ends::new(taken, terminal, ends.len());
+        let reaped = reaped.map(Box::new);
         let mut state =
             Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy, reaped };
         state.let_live_if_over();
@@ -107,7 +108,7 @@ impl ChildState {
             policy: self.policy.clone(),
             parent_peak_kib: self.exit.parent_peak_kib(),
             reason,
-            reaped: self.reaped,
+            reaped: self.reaped.as_deref().copied(),
         }
     }
 

@@ -184,7 +184,7 @@ impl ProcessControl for ChildTransport {
 
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
         let key = self.state.with(|state| state.ends.get(fd)?.key())?;
-        self.reactor().io().with_fd(key, platform::pipe_size).flatten()
+        self.reactor().io().with_owned(key, platform::pipe_size).flatten()
     }
 
     fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
@@ -241,7 +241,7 @@ impl ChildTransport {
     /// Closes an input after its queue is written, unless a producer or a forwarding feeds it;
     /// these close it themselves.
     pub(crate) fn close_idle_input(&self, fd: ChildFd) {
-        let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(End::is_fed));
+        let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(|end| end.is_fed()));
         if !is_fed && !self.slot.producers().has(fd) {
             self.shutdown_write(fd);
         }

@@ -91,7 +91,7 @@ impl Threads {
 
     /// Receives the next reply, with the descriptors of the child.
     pub(super) fn receive(&self, reactor: &Handle) -> Option<(Reply, Vec<OwnedFd>)> {
-        let received = reactor.io().with_fd(self.key.get()?, receive)?;
+        let received = reactor.io().with_owned(self.key.get()?, receive)?;
         let message = received.ok()??;
         Some((self.replies.take(message.id)?, message.fds))
     }
@@ -105,7 +105,7 @@ impl Threads {
             let polled = poll(&mut fds, timeout.as_ref());
             polled.is_ok_and(|ready| ready > 0) || polled == Err(rustix::io::Errno::INTR)
         };
-        reactor.io().with_fd(key, wait).unwrap_or(false)
+        reactor.io().with_owned(key, wait).unwrap_or(false)
     }
 
     /// Ends it. A child that a thread still launches is ended there.

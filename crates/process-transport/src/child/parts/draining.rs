@@ -32,16 +32,16 @@ impl End {
     /// Records whether another process holds the other side. Called once the limit has passed; only
     /// the first call counts.
     pub(crate) fn note_held(&mut self, reactor: &Handle) {
-        if self.draining.was_held.is_none()
+        if self.draining().was_held.is_none()
             && let Some(key) = self.key()
         {
-            self.draining.was_held = Some(!reactor.io().has_ended(key));
+            self.draining_mut().was_held = Some(!reactor.io().has_ended(key));
         }
     }
 
     /// Returns whether another process held the other side when the limit passed.
     pub(crate) fn was_held(&self) -> bool {
-        self.draining.was_held == Some(true)
+        self.draining().was_held == Some(true)
     }
 
     /// Records and returns how many bytes can be read at this moment.
@@ -51,23 +51,25 @@ impl End {
             None => 0,
             Some(_) if self.is_terminal => TERMINAL_BYTES,
             Some(pipe) => {
-                let counted = reactor.io().with_fd(pipe.key(), |fd| rustix::io::ioctl_fionread(fd));
+                let counted =
+                    reactor.io().with_owned(pipe.key(), |fd| rustix::io::ioctl_fionread(fd));
                 let counted = counted.and_then(Result::ok);
                 counted.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
             }
         };
-        self.draining.left = Some(held);
+        self.draining_mut().left = Some(held);
         held
     }
 
     /// Returns whether this transport drains it, and not a forwarding.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.left.is_some() && self.forward().is_none()
+        self.draining().left.is_some() && self.forward().is_none()
     }
 
     pub(crate) fn drain_step(&mut self, reactor: &Handle) -> DrainStep {
         let forward = self.forward().map(Rc::clone);
-        let (Some(pipe), Some(left)) = (self.pipe.as_mut(), self.draining.left) else {
+        let left = self.draining().left;
+        let (Some(pipe), Some(left)) = (self.pipe.as_mut(), left) else {
             return DrainStep::Wait;
         };
         if let Some(forward) = forward {
@@ -85,7 +87,7 @@ impl End {
         }
         match pipe.read(reactor) {
             ReadEvent::Data(data) => {
-                self.draining.left = Some(left.saturating_sub(data.len()));
+                self.draining_mut().left = Some(left.saturating_sub(data.len()));
                 DrainStep::Data(data)
             }
             _ => DrainStep::Close,

@@ -25,13 +25,20 @@ pub(crate) struct End {
     pub(super) closing: CloseRequest,
     /// The poller saw that nobody reads what is written here.
     peer_gone: bool,
+    /// `Some` once one of them was needed. Boxed, because few ends need any.
+    rare: Option<Box<RareParts>>,
+    /// `None` once it is closed.
+    pub(super) pipe: Option<Pipe>,
+}
+
+/// What few ends have.
+#[derive(Debug, Default)]
+pub(super) struct RareParts {
     /// The forwarding that moves what this end reads, instead of callbacks.
     forward: Option<Rc<Forward>>,
     /// The forwarding that feeds what this end writes.
     fed_by: Option<Rc<Forward>>,
     pub(super) draining: Draining,
-    /// `None` once it is closed.
-    pub(super) pipe: Option<Pipe>,
 }
 
 /// The close that the program asked for, due after the queue is written: see [`super::closing`].
@@ -75,9 +82,7 @@ impl End {
             is_terminal,
             closing: CloseRequest::No,
             peer_gone: false,
-            forward: None,
-            fed_by: None,
-            draining: Draining::default(),
+            rare: None,
             pipe: Some(pipe),
         }
     }
@@ -105,12 +110,25 @@ impl End {
     /// Closes it now.
     pub(crate) fn close(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
-        self.draining = Draining::default();
-        left.notify(self.forward.take().map(ForwardNotice::SourceClosed));
-        left.notify(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
+        if let Some(rare) = &mut self.rare {
+            rare.draining = Draining::default();
+        }
+        left.notify(self.take_forward().map(ForwardNotice::SourceClosed));
+        left.notify(self.feed_ends().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = self.pipe.take() {
             left.take(pipe.close(reactor));
         }
+    }
+}
+
+/// The progress after the limit on descendants.
+impl End {
+    pub(super) fn draining(&self) -> Draining {
+        self.rare.as_ref().map_or_else(Draining::default, |rare| rare.draining)
+    }
+
+    pub(super) fn draining_mut(&mut self) -> &mut Draining {
+        &mut self.rare.get_or_insert_default().draining
     }
 }
 
@@ -124,7 +142,7 @@ impl End {
         self.peer_gone |= ready.peer_gone;
         // The reads of a socketpair will report the close; a pipe has nothing more to report.
         let close = ready.peer_gone && !pipe.is_reading();
-        if close || ready.unblocked || self.forward.is_some() {
+        if close || ready.unblocked || self.forward().is_some() {
             return EndReadiness::More { read: ready.readable, flush: ready.unblocked, close };
         }
         if ready.readable { EndReadiness::Readable } else { EndReadiness::Nothing }
@@ -134,10 +152,10 @@ impl End {
     /// about to be closed, or forwarded.
     #[inline]
     pub(crate) fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
-        let pipe = self.pipe.as_mut()?;
-        if self.closing == CloseRequest::Close || pipe.is_paused() || self.forward.is_some() {
+        if self.closing == CloseRequest::Close || self.forward().is_some() {
             return None;
         }
+        let pipe = self.pipe.as_mut().filter(|pipe| !pipe.is_paused())?;
         Some(pipe.read_within(reactor, budget))
     }
 
@@ -152,7 +170,7 @@ impl End {
             return Some(AfterRead::Nothing);
         }
         pipe.end_reading(reactor);
-        left.notify(self.forward.take().map(ForwardNotice::SourceClosed));
+        left.notify(self.take_forward().map(ForwardNotice::SourceClosed));
         Some(AfterRead::Writing)
     }
 
@@ -167,14 +185,18 @@ impl End {
 
     /// Takes it out of the poller; a forwarding pauses itself.
     pub(crate) fn pause(&mut self, reactor: &Handle) {
-        if let Some(pipe) = self.pipe.as_mut().filter(|_| self.forward.is_none()) {
+        if self.forward().is_none()
+            && let Some(pipe) = &mut self.pipe
+        {
             pipe.pause(reactor);
         }
     }
 
     /// Reads on; a forwarding resumes itself.
     pub(crate) fn resume(&mut self, reactor: &Handle) {
-        if let Some(pipe) = self.pipe.as_mut().filter(|_| self.forward.is_none()) {
+        if self.forward().is_none()
+            && let Some(pipe) = &mut self.pipe
+        {
             // If the poller has no memory, the end stays paused and can be resumed again.
             pipe.resume(reactor).ok();
         }
@@ -217,7 +239,7 @@ impl End {
         }
         // Nearly always nothing else is left to do.
         let is_open = matches!(self.closing, CloseRequest::No | CloseRequest::Shutdown);
-        if matches!(outcome, FlushOutcome::Idle) && is_open && self.fed_by.is_none() {
+        if matches!(outcome, FlushOutcome::Idle) && is_open && !self.is_fed() {
             return false;
         }
         self.flushed(reactor, outcome, left)
@@ -249,7 +271,8 @@ impl End {
                 hang_up
             }
             _ => {
-                left.notify(self.fed_by.clone().map(ForwardNotice::SinkReady));
+                let fed_by = self.rare.as_ref().and_then(|rare| rare.fed_by.clone());
+                left.notify(fed_by.map(ForwardNotice::SinkReady));
                 hang_up
             }
         };
@@ -280,7 +303,7 @@ impl End {
                 left.chunks.extend(pipe.end_writing(reactor));
             }
         }
-        match self.forward.clone() {
+        match self.forward().cloned() {
             // A forwarding does not need the protocol, so it goes on.
             Some(forward) => left.notify(Some(ForwardNotice::Unpause(forward))),
             // If this fails, the child blocks, and dies when its reader does.
@@ -291,7 +314,7 @@ impl End {
 
     fn end_writing(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
-        left.notify(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
+        left.notify(self.feed_ends().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = &mut self.pipe {
             left.take(pipe.end_writing(reactor));
         }
@@ -302,7 +325,7 @@ impl End {
         let how = rustix::net::Shutdown::Write;
         // A socket that is no longer connected needs no shutdown.
         self.key()
-            .and_then(|key| reactor.io().with_fd(key, |fd| rustix::net::shutdown(fd, how).ok()));
+            .and_then(|key| reactor.io().with_owned(key, |fd| rustix::net::shutdown(fd, how).ok()));
     }
 }
 
@@ -312,7 +335,7 @@ impl End {
     pub(crate) fn forward_refusal(&self) -> Option<&'static str> {
         if self.direction == Direction::Write {
             Some("the parent only writes it")
-        } else if self.forward.is_some() {
+        } else if self.forward().is_some() {
             Some("it is forwarded already")
         } else if self.closing == CloseRequest::Close || !self.is_reading() {
             Some("it is closed")
@@ -321,16 +344,17 @@ impl End {
         }
     }
 
+    #[inline]
     pub(crate) fn forward(&self) -> Option<&Rc<Forward>> {
-        self.forward.as_ref()
+        self.rare.as_ref()?.forward.as_ref()
     }
 
     pub(crate) fn set_forward(&mut self, forward: Rc<Forward>) {
-        self.forward = Some(forward);
+        self.rare.get_or_insert_default().forward = Some(forward);
     }
 
     pub(crate) fn take_forward(&mut self) -> Option<Rc<Forward>> {
-        self.forward.take()
+        self.rare.as_mut()?.forward.take()
     }
 
     /// Makes it the sink of a forwarding.
@@ -339,21 +363,21 @@ impl End {
         if self.closing == CloseRequest::Close || !is_writing {
             return Err(WriteError::Closed);
         }
-        if self.fed_by.is_some() {
+        if self.is_fed() {
             return Err(WriteError::NotWritable);
         }
-        self.fed_by = Some(Rc::clone(forward));
+        self.rare.get_or_insert_default().fed_by = Some(Rc::clone(forward));
         Ok(())
     }
 
     /// Returns whether a forwarding writes it.
-    pub(crate) fn is_fed(&mut self) -> bool {
-        self.fed_by.is_some()
+    pub(crate) fn is_fed(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.fed_by.is_some())
     }
 
     /// Ends the forwarding into it.
     pub(crate) fn feed_ends(&mut self) -> Option<Rc<Forward>> {
-        self.fed_by.take()
+        self.rare.as_mut()?.fed_by.take()
     }
 
     /// Reads once for a forwarding, paused or not.

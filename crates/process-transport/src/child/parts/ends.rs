@@ -18,9 +18,10 @@ pub(crate) struct Ends {
     /// Nearly every child has only a handful.
     list: Vec<End>,
     /// The ends that the program had taken before the loop took the child.
-    taken: Vec<ChildFd>,
+    #[expect(clippy::box_collection, reason = "few children have any, and each would pay for it")]
+    taken: Option<Box<Vec<ChildFd>>>,
     has_terminal: bool,
-    /// Kept until the child is reaped; boxed, because few children have one.
+    /// Kept until the child is reaped; boxed for the same reason.
     terminal: Option<Box<Terminal>>,
     first_loss: FirstLoss,
 }
@@ -38,7 +39,7 @@ impl Ends {
     pub(crate) fn new(taken: Vec<ChildFd>, terminal: Option<Terminal>, count: usize) -> Self {
         Self {
             list: Vec::with_capacity(count),
-            taken,
+            taken: Some(taken).filter(|taken| !taken.is_empty()).map(Box::new),
             has_terminal: terminal.is_some(),
             terminal: terminal.filter(|terminal| terminal.slave.is_some()).map(Box::new),
             first_loss: FirstLoss::No,
@@ -58,7 +59,7 @@ impl Ends {
         left: Vec<ParentEnd>,
     ) -> (Vec<ParentEnd>, Vec<ChildFd>, Option<Terminal>) {
         let mut ends = Vec::with_capacity(self.list.len() + left.len());
-        let mut taken = std::mem::take(&mut self.taken);
+        let mut taken = self.taken.take().map_or_else(Vec::new, |taken| *taken);
         for end in &mut self.list {
             match end.take(reactor) {
                 Some(end) => ends.push(end),

@@ -174,7 +174,7 @@ impl ExitWatch {
             PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => fd.try_clone(),
             PidfdState::Source(key) => reactor
                 .io()
-                .with_fd(*key, |fd| fd.try_clone_to_owned())
+                .with_owned(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
             PidfdState::New(None) => Err(no_pidfd()),
             PidfdState::GivenAway if !self.is_reaped => Err(reactor_gone()),
@@ -208,7 +208,7 @@ impl ExitWatch {
     fn send_to_group(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
         let by_pidfd = match &self.pidfd {
             PidfdState::Source(key) => {
-                reactor.io().with_fd(*key, |fd| sys::send_to_group(fd, signal))
+                reactor.io().with_owned(*key, |fd| sys::send_to_group(fd, signal))
             }
             PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => {
                 Some(sys::send_to_group(fd.as_fd(), signal))
@@ -385,7 +385,7 @@ impl ExitWatch {
     ) -> Option<R> {
         match &self.pidfd {
             PidfdState::Source(key) => {
-                reactor.io().with_fd(*key, |fd| call(sys::ChildId::Fd(fd, self.pid)))
+                reactor.io().with_owned(*key, |fd| call(sys::ChildId::Fd(fd, self.pid)))
             }
             PidfdState::New(Some(fd)) => Some(call(sys::ChildId::Fd(fd.as_fd(), self.pid))),
             PidfdState::New(None) => Some(call(sys::ChildId::Pid(self.pid))),

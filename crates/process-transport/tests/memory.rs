@@ -1,0 +1,45 @@
+//! The memory of a child on a loop.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+use procession_process_transport::{Command, Fd, SpawnProcess as _};
+use procession_protocol::{Process, ProcessProtocol};
+use procession_reactor::Reactor;
+
+use crate::util::isolated;
+
+struct Quiet;
+
+impl ProcessProtocol for Quiet {}
+
+/// Two sources a child, and those of the reactor itself: just below a power of two, so that the tables
+/// have no empty half.
+const CHILDREN: usize = 250;
+
+/// Case ST-16.
+#[test]
+fn a_child_with_one_pipe_takes_at_most_600_bytes() {
+    isolated("a_child_with_one_pipe_takes_at_most_600_bytes", || {
+        let mut reactor = Reactor::new().unwrap();
+        let one_pipe = Command::new("/bin/true")
+            .child_fd(0, Fd::null())
+            .child_fd(1, Fd::from_child())
+            .child_fd(2, Fd::null());
+        let mut processes: Vec<Process> = Vec::with_capacity(CHILDREN);
+        // What the first child makes once does not count.
+        let first = reactor.spawn_process(Quiet, one_pipe.clone()).unwrap();
+        // No turn is made meanwhile, so each child counts as running.
+        let counted = allocation_counter::measure(|| {
+            for _ in 0..CHILDREN {
+                processes.push(reactor.spawn_process(Quiet, one_pipe.clone()).unwrap());
+            }
+        });
+        let each = counted.bytes_current / i64::try_from(CHILDREN).unwrap();
+        assert!((1..=600).contains(&each), "{each} bytes a child");
+        processes.push(first);
+        for process in &processes {
+            assert!(reactor.block_on(process.ended()).unwrap().is_ok());
+        }
+    });
+}
