@@ -1,6 +1,7 @@
 //! The file that a spawn would execute, found without a spawn.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,15 @@ fn file(dir: &Path, name: &str, mode: u32) -> PathBuf {
 #[test]
 fn it_is_the_file_that_a_spawn_executes() {
     let found = which("cat").unwrap();
-    let spawned = Command::new("cat").child_fd(0, Fd::to_child()).spawn();
-    let mut spawned = spawned.unwrap();
+    let spawned = Command::new("cat").child_fd(0, Fd::to_child()).child_fd(1, Fd::from_child());
+    let mut spawned = spawned.spawn().unwrap();
+    // The kernel lets the parent go on a moment before it shows the new program.
+    let [mut input, mut output] = [0, 1].map(|fd| File::from(spawned.take(fd).unwrap()));
+    input.write_all(b"x").unwrap();
+    output.read_exact(&mut [0]).unwrap();
     let executed = fs::read_link(format!("/proc/{}/exe", spawned.pid())).unwrap();
     assert_eq!(fs::canonicalize(found).unwrap(), executed);
+    drop(input);
     assert!(spawned.wait().unwrap().is_ok());
 
     let dir = TempDir::new().unwrap();
