@@ -184,7 +184,7 @@ impl Conversation {
 
     /// Takes what no wait has consumed, at most as much as a wait looks at.
     pub(super) fn take(&mut self) -> Bytes {
-        let length = self.held.len().min(self.max_held_bytes);
+        let length = self.limit();
         self.held.split_to(length).freeze()
     }
 
@@ -220,11 +220,11 @@ impl Conversation {
                 return;
             }
             if piece == limit {
-                wait.decision = match () {
-                    () if self.held.len() > self.max_held_bytes => Some(Decision::TooLong),
-                    () if self.is_over => Some(wait.at_end(&self.held, &mut self.steps)),
-                    () => None,
-                };
+                if self.held.len() > self.max_held_bytes {
+                    wait.decision = Some(Decision::TooLong);
+                } else if self.is_over {
+                    wait.decision = Some(wait.at_end(&self.held, &mut self.steps));
+                }
                 return;
             }
             if self.steps >= until {
