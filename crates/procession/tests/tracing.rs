@@ -1,6 +1,7 @@
 //! The feature `tracing`: what a subscriber sees of children, and that it sees no secret.
 #![cfg(all(feature = "tracing", feature = "run", feature = "reactor"))]
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use procession::{
     Command, Deferred, ExitReason, Monitor, Pipeline, Policy, Process, ProcessProtocol, Promise,
-    Reactor, Run, Signal, SpawnProcess,
+    Reactor, Run, RunningMonitor, Signal, SpawnProcess,
 };
 use procession_test_support::{children, isolated};
 use tracing::field::{Field, Visit};
@@ -261,5 +262,38 @@ fn a_subscriber_that_panics_leaves_no_child_and_one_may_start_children() {
             let child = Command::new("sleep").arg("600").spawn().unwrap();
             child.signal(Signal::KILL).unwrap();
         });
+    });
+}
+
+thread_local! {
+    static MONITOR: RefCell<Option<RunningMonitor>> = const { RefCell::new(None) };
+    static LOOKS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Case TR-04.
+#[test]
+fn a_subscriber_may_ask_the_monitor_whose_event_it_gets() {
+    let asks = Odd {
+        on_event: || {
+            let monitor = MONITOR.with_borrow(Clone::clone);
+            if let Some(monitor) = monitor {
+                assert!(monitor.table().row("web").is_some());
+                LOOKS.set(LOOKS.get() + 1);
+            }
+        },
+        on_clone: || {},
+    };
+    with_default(asks, || {
+        let mut reactor = Reactor::new().unwrap();
+        let failing = Monitor::new().add(
+            "web",
+            "false",
+            Policy::on_failure().give_up_after(1, Duration::from_secs(9)),
+        );
+        let monitor = failing.start_on(&reactor).unwrap();
+        MONITOR.set(Some(monitor.clone()));
+        assert!(reactor.block_on(monitor.ended()).is_err());
+        drop((MONITOR.take(), monitor));
+        assert!(LOOKS.get() >= 3, "start, exit and failure: {}", LOOKS.get());
     });
 }

@@ -41,6 +41,8 @@ pub(super) struct CurrentRun {
     pub(super) look: Option<JoinHandle<()>>,
     /// How and after what time it exited.
     pub(super) exit: Option<(ExitReason, Duration)>,
+    /// It was not ready in time, so its end follows from that.
+    pub(super) is_late: bool,
 }
 
 /// What the table shows of a program beside its state.

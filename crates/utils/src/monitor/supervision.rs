@@ -10,6 +10,7 @@ mod runs;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -184,6 +185,13 @@ impl Supervision {
         }
     }
 
+    /// Tells everybody who waits that nothing will come any more.
+    fn leave_waiters(&self) {
+        self.close_listeners();
+        let ends = self.waiting.with(|waiting| std::mem::take(&mut waiting.ends));
+        drop(ends);
+    }
+
     fn close_listeners(&self) {
         for queue in self.listeners.take() {
             queue.upgrade().inspect(|queue| queue.close());
@@ -217,11 +225,10 @@ impl Supervision {
 
     /// Gives an event to everybody who listens.
     fn emit(&self, id: ProgramId, change: MonitorChange) {
-        self.programs.with(|programs| {
-            if let Some(entry) = programs.get(&id) {
-                trace::kept(&entry.name, &change);
-            }
-        });
+        let program = self.programs.with(|programs| Some(Arc::clone(&programs.get(&id)?.name)));
+        let Some(program) = program else { return };
+        // A subscriber of tracing may use the monitor.
+        trace::kept(&program, &change);
         let queues: Vec<Rc<EventQueue>> = self.listeners.with(|listeners| {
             listeners.retain(|queue| queue.strong_count() > 0);
             listeners.iter().filter_map(Weak::upgrade).collect()
@@ -229,13 +236,10 @@ impl Supervision {
         if queues.is_empty() {
             return;
         }
-        let is_line = matches!(change, MonitorChange::Line(_));
-        let about = self.programs.with(|programs| {
-            let entry = programs.get(&id)?;
-            let tail = if is_line { Bytes::new() } else { entry.tail.bytes() };
-            Some((entry.name.clone(), tail))
+        let tail = self.programs.with(|programs| match (&change, programs.get(&id)) {
+            (MonitorChange::Line(_), _) | (_, None) => Bytes::new(),
+            (_, Some(entry)) => entry.tail.bytes(),
         });
-        let Some((program, tail)) = about else { return };
         let event = MonitorEvent { program, change, tail, skipped: 0 };
         for queue in queues {
             queue.push(event.clone());
@@ -253,27 +257,20 @@ impl OnEnd for Supervision {
     fn stopped(self: Rc<Self>) {}
 
     fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
-        self.close_listeners();
-        let ends = self.waiting.with(|waiting| std::mem::take(&mut waiting.ends));
-        drop(ends);
+        self.leave_waiters();
     }
 }
 
 /// The monitor has ended, or its reactor is gone.
 impl Drop for Supervision {
     fn drop(&mut self) {
-        self.close_listeners();
-        let Waiting { trigger, ends, .. } = self.waiting.take();
-        drop(ends);
-        if let Some(trigger) = trigger {
+        self.leave_waiters();
+        if let Some(trigger) = self.waiting.take().trigger {
             trigger.remove();
         }
         self.timer.cancel();
     }
 }
-
-/// The beginning of the reason of a start timeout.
-const NOT_READY: &str = "not ready after ";
 
 /// Makes the change of an event from a report.
 fn change(entry: &mut Entry, report: Report, now: Duration) -> MonitorChange {
@@ -286,17 +283,16 @@ fn change(entry: &mut Entry, report: Report, now: Duration) -> MonitorChange {
         Report::NotStarted => MonitorChange::NotStarted { reason: entry.shown.reason.clone() },
         Report::Ready => MonitorChange::Ready { after },
         Report::StartTimedOut => {
-            entry.shown.reason = format!("{NOT_READY}{:.1} s", after.as_secs_f64());
+            entry.run.is_late = true;
+            entry.shown.reason = format!("not ready after {:.1} s", after.as_secs_f64());
             MonitorChange::StartTimedOut
         }
         Report::Exited => match entry.run.exit.clone() {
             Some((reason, after)) => {
                 let (how, seconds) = (Ended(&reason), after.as_secs_f64());
                 let how = format!("{how} after {seconds:.1} s");
-                // Its end follows from the start timeout.
-                let is_late = entry.shown.reason.starts_with(NOT_READY);
-                let late = format!("{}: {how}", entry.shown.reason);
-                entry.shown.reason = if is_late { late } else { how };
+                entry.shown.reason =
+                    if entry.run.is_late { format!("{}: {how}", entry.shown.reason) } else { how };
                 MonitorChange::Exited { reason, after }
             }
             None => MonitorChange::Stopping,
