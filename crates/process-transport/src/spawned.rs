@@ -54,7 +54,7 @@ use crate::launch::{self, ParentEnd};
 use crate::own_children::KnownEnd;
 use crate::program_end::AtProgramEnd;
 use crate::sealed::SealedLoopCommand;
-use crate::trace;
+use crate::trace::{self, SentTo};
 use crate::{group, orphans, sys};
 
 impl SealedLoopCommand for Command {}
@@ -231,7 +231,7 @@ impl Spawned {
             return Err(SignalError::ProcessExitedAlready);
         }
         let sent = sys::send(self.child.as_sys(), signal);
-        trace::signalled(self.child.pid, signal, sent.is_ok());
+        trace::signalled(SentTo::Child, self.child.pid, signal, sent.is_ok());
         sent.map_err(signal_error)
     }
 
@@ -246,7 +246,7 @@ impl Spawned {
             return Err(SignalError::NoGroup);
         }
         let sent = self.child.signal_group(signal, self.reason.is_some());
-        trace::group_signalled(self.child.pid, signal, sent.is_ok());
+        trace::signalled(SentTo::Group, self.child.pid, signal, sent.is_ok());
         sent.map_err(signal_error)
     }
 

@@ -2,18 +2,29 @@
 //! reap, with the program, the process id and the way it was started. Arguments, variables and data
 //! are in none, because they may hold secrets.
 //!
+//! A subscriber is foreign code, which may use the child whose event it gets. So what happens while the
+//! state of a child is borrowed is told [`after`] that.
+//!
 //! Without the feature nothing here does anything.
+
+/// To whom a signal was sent.
+#[derive(Clone, Copy)]
+pub(crate) enum SentTo {
+    Child,
+    Group,
+}
 
 #[cfg(feature = "tracing")]
 pub use on::child_span;
 #[cfg(feature = "tracing")]
-pub(crate) use on::{exited, group_signalled, not_started, signalled, started};
+pub(crate) use on::{after, exited, not_started, signalled, started};
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::off::{exited, group_signalled, not_started, signalled, started};
+pub(crate) use self::off::{after, exited, not_started, signalled, started};
 
 #[cfg(feature = "tracing")]
 mod on {
+    use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::ffi::OsStr;
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +34,49 @@ mod on {
     use procession_protocol::SpawnPath;
     use tracing::{Level, Span, debug, info, span, warn};
 
+    use super::SentTo;
     use crate::error::SpawnError;
     use crate::sys::WaitOutcome;
+
+    thread_local! {
+        /// What is to be told after the call of [`after`] that is under way, if there is one.
+        static LATER: RefCell<Option<Vec<Box<dyn FnOnce()>>>> = const { RefCell::new(None) };
+    }
+
+    /// Calls, and tells only then what happens meanwhile.
+    #[inline]
+    pub(crate) fn after<R>(call: impl FnOnce() -> R) -> R {
+        struct Telling;
+
+        impl Drop for Telling {
+            fn drop(&mut self) {
+                let told = LATER.try_with(RefCell::take).unwrap_or(None);
+                if !thread::panicking() {
+                    told.into_iter().flatten().for_each(|tell| tell());
+                }
+            }
+        }
+
+        // At the thread's end the cell may be gone: then it is told at once.
+        let is_outermost = LATER.try_with(|later| {
+            let mut later = later.borrow_mut();
+            let is_outermost = later.is_none();
+            later.get_or_insert_default();
+            is_outermost
+        });
+        let _telling = (is_outermost == Ok(true)).then(|| Telling);
+        call()
+    }
+
+    /// Tells the subscriber now, or after the call that is under way.
+    fn tell(what: impl FnOnce() + 'static) {
+        let is_put_off = LATER.try_with(|later| later.borrow().is_some()) == Ok(true);
+        if is_put_off {
+            LATER.with_borrow_mut(|later| later.get_or_insert_default().push(Box::new(what)));
+        } else {
+            what();
+        }
+    }
 
     /// The spans of the children that are not reaped, by process id.
     static SPANS: Mutex<BTreeMap<u32, Arc<Span>>> = Mutex::new(BTreeMap::new());
@@ -62,37 +114,43 @@ mod on {
     }
 
     /// A drop may send it while a panic unwinds, and must not meet another one of the subscriber.
-    pub(crate) fn signalled(pid: u32, signal: Signal, is_sent: bool) {
-        if !thread::panicking() {
-            let span = child_span(pid);
-            debug!(target: "procession", parent: &span, %signal, is_sent, "signal");
+    pub(crate) fn signalled(to: SentTo, pid: u32, signal: Signal, is_sent: bool) {
+        if thread::panicking() {
+            return;
         }
-    }
-
-    pub(crate) fn group_signalled(pid: u32, signal: Signal, is_sent: bool) {
-        if !thread::panicking() {
-            let span = child_span(pid);
-            debug!(target: "procession", parent: &span, %signal, is_sent, "signal to its group");
-        }
+        // The child may be reaped before the subscriber is told.
+        let span = spans().get(&pid).cloned();
+        tell(move || {
+            let span = span.map_or_else(Span::none, |span| Span::clone(&span));
+            let what = match to {
+                SentTo::Child => "signal",
+                SentTo::Group => "signal to its group",
+            };
+            debug!(target: "procession", parent: &span, %signal, is_sent, "{what}");
+        });
     }
 
     /// Closes the span of a child that is reaped.
     pub(crate) fn exited(pid: u32, outcome: &WaitOutcome) {
         let Some(span) = spans().remove(&pid) else { return };
-        match outcome {
-            WaitOutcome::Running => {}
+        match *outcome {
+            WaitOutcome::Running => tell(move || drop(span)),
             WaitOutcome::Reaped(status, _) | WaitOutcome::Kept(status) => {
-                if libc::WIFSIGNALED(*status) {
-                    let signal = Signal::from_raw(libc::WTERMSIG(*status));
-                    info!(target: "procession", parent: &*span, %signal, "ended by a signal");
-                } else {
-                    let status = libc::WEXITSTATUS(*status);
-                    info!(target: "procession", parent: &*span, status, "exited");
-                }
+                tell(move || with_status(&span, status));
             }
-            WaitOutcome::Lost(why) => {
+            WaitOutcome::Lost(why) => tell(move || {
                 warn!(target: "procession", parent: &*span, %why, "ended, and its status is lost");
-            }
+            }),
+        }
+    }
+
+    fn with_status(span: &Span, status: i32) {
+        if libc::WIFSIGNALED(status) {
+            let signal = Signal::from_raw(libc::WTERMSIG(status));
+            info!(target: "procession", parent: span, %signal, "ended by a signal");
+        } else {
+            let status = libc::WEXITSTATUS(status);
+            info!(target: "procession", parent: span, status, "exited");
         }
     }
 }
@@ -104,6 +162,7 @@ mod off {
     use procession_core::Signal;
     use procession_protocol::SpawnPath;
 
+    use super::SentTo;
     use crate::error::SpawnError;
     use crate::sys::WaitOutcome;
 
@@ -114,10 +173,12 @@ mod off {
     pub(crate) fn not_started(_: &OsStr, _: &SpawnError) {}
 
     #[inline]
-    pub(crate) fn signalled(_: u32, _: Signal, _: bool) {}
+    pub(crate) fn after<R>(call: impl FnOnce() -> R) -> R {
+        call()
+    }
 
     #[inline]
-    pub(crate) fn group_signalled(_: u32, _: Signal, _: bool) {}
+    pub(crate) fn signalled(_: SentTo, _: u32, _: Signal, _: bool) {}
 
     #[inline]
     pub(crate) fn exited(_: u32, _: &WaitOutcome) {}

@@ -5,7 +5,6 @@ use std::io;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use procession_core::driver::WithCell;
 use procession_core::{Deferred, NoError, Promise, Signal};
 use procession_protocol::driver::{ProcessControl, ProtocolSlot};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
@@ -13,7 +12,7 @@ use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, R
 use procession_reactor::{Handle, Stopped};
 
 use super::parts::{Leftovers, is_alone, reactor_gone};
-use super::state::{ChildState, ReadyOutcome, ReadyWork};
+use super::state::{ChildState, ReadyOutcome, ReadyWork, StateCell};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
@@ -27,7 +26,7 @@ pub(crate) struct ChildTransport {
     pub(super) slot: ProtocolSlot,
     /// A copy of the state's value, see [`ChildState`].
     has_terminal: bool,
-    pub(super) state: WithCell<ChildState>,
+    pub(super) state: StateCell,
     /// Completed when the termination that is under way has ended.
     pub(super) termination_over: Cell<Option<Promise<(), NoError>>>,
 }
@@ -47,7 +46,7 @@ impl ChildTransport {
             driver: Driver::new(reactor, me),
             slot: ProtocolSlot::new(protocol),
             has_terminal: state.ends.has_terminal(),
-            state: WithCell::new(state),
+            state: StateCell::new(state),
             termination_over: Cell::new(None),
         });
         let mut failed = transport.watch_exit().err();

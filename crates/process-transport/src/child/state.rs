@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use procession_core::driver::Direction;
+use procession_core::driver::{Direction, WithCell};
 use procession_protocol::ChildFd;
 use procession_protocol::driver::{DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::{Forward, Pipe, ReadEvent};
@@ -17,6 +17,7 @@ use super::parts::{
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{DropAction, OwnedChild, Spawned, since};
 use crate::sys::PeekOutcome;
+use crate::trace;
 
 mod leaving;
 
@@ -34,6 +35,21 @@ pub(super) struct ChildState {
     policy: Policy,
     /// When the child was reaped, if that was before the loop took it. Boxed for the same reason.
     reaped: Option<Box<Instant>>,
+}
+
+/// Holds the state. Subscribers of tracing are told of its changes after the borrow.
+pub(super) struct StateCell(WithCell<ChildState>);
+
+impl StateCell {
+    pub(super) fn new(state: ChildState) -> Self {
+        Self(WithCell::new(state))
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(super) fn with<R>(&self, change: impl FnOnce(&mut ChildState) -> R) -> R {
+        trace::after(|| self.0.with(change))
+    }
 }
 
 /// The result of an event.

@@ -13,7 +13,7 @@ use crate::orphans;
 use crate::own_children::{self, KnownEnd};
 use crate::scope::Branch;
 use crate::sys::{self, Cloned, PeekOutcome, Place, WaitOutcome};
-use crate::trace;
+use crate::trace::{self, SentTo};
 
 /// What a drop does to the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,11 +144,11 @@ impl Drop for OwnedChild {
             // The child may have ended already.
             DropAction::Kill => {
                 let sent = sys::send(self.as_sys(), Signal::KILL);
-                trace::signalled(self.pid, Signal::KILL, sent.is_ok());
+                trace::signalled(SentTo::Child, self.pid, Signal::KILL, sent.is_ok());
             }
             DropAction::KillGroup => {
                 let sent = self.signal_group(Signal::KILL, false);
-                trace::group_signalled(self.pid, Signal::KILL, sent.is_ok());
+                trace::signalled(SentTo::Group, self.pid, Signal::KILL, sent.is_ok());
                 self.kill_branch();
             }
         }

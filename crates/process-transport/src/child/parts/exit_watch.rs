@@ -21,7 +21,7 @@ use crate::own_children::{KnownEnd, try_reap};
 use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd, signal_error};
 use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
-use crate::trace;
+use crate::trace::{self, SentTo};
 
 /// Watches one child's exit, and signals the child.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl ExitWatch {
     /// Sends a signal to the child.
     pub(crate) fn signal(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
         let sent = self.with_child(reactor, |child| sys::send(child, signal));
-        trace::signalled(self.pid, signal, sent == Some(Ok(())));
+        trace::signalled(SentTo::Child, self.pid, signal, sent == Some(Ok(())));
         match sent {
             Some(sent) => sent.map_err(signal_error),
             None if self.is_reaped => Err(SignalError::ProcessExitedAlready),
@@ -201,7 +201,7 @@ impl ExitWatch {
             return Err(SignalError::NoGroup);
         }
         let sent = self.send_to_group(reactor, signal);
-        trace::group_signalled(self.pid, signal, sent.is_ok());
+        trace::signalled(SentTo::Group, self.pid, signal, sent.is_ok());
         sent
     }
 
