@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use procession_protocol::{Address, Factory, Protocol};
 use procession_reactor::Handle;
-use rustix::io::{Errno, ioctl_fioclex, ioctl_fionbio};
+use rustix::io::Errno;
 use rustix::net::{SocketType, getpeername, sockopt};
 
 use crate::error::ListenError;
@@ -32,7 +32,7 @@ pub(crate) fn listener(
     };
     is_stream
         .and_then(|()| is_bound())
-        .and_then(|()| prepare(&fd))
+        .and_then(|()| Ok(socket::prepare(&fd)?))
         .and_then(|()| Listener::start(reactor, fd, None, factory))
         .map_err(|error| ListenError::new(name, error))
 }
@@ -54,18 +54,12 @@ pub(crate) fn stream(
         Err(Errno::NOTCONN) => return Err(invalid("it is not connected")),
         Err(error) => return Err(error.into()),
     };
-    prepare(&fd)?;
+    socket::prepare(&fd)?;
     let host = socket::host(&fd);
     if matches!(host, Address::Tcp(_)) {
         socket::send_at_once(&fd);
     }
     Stream::open(reactor, StreamFds::Socket(fd), peer, host, protocol)
-}
-
-/// Makes a descriptor nonblocking and closed on exec.
-fn prepare(fd: &OwnedFd) -> io::Result<()> {
-    ioctl_fioclex(fd)?;
-    Ok(ioctl_fionbio(fd, true)?)
 }
 
 fn invalid(why: &'static str) -> io::Error {

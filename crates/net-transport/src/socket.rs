@@ -23,7 +23,9 @@ pub(crate) fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
 /// socket.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
-    prepared(rustix::net::socket(family, SocketType::STREAM, None)?)
+    let fd = rustix::net::socket(family, SocketType::STREAM, None)?;
+    prepare(&fd)?;
+    Ok(fd)
 }
 
 /// Accepts one connection, nonblocking and closed on exec.
@@ -41,8 +43,7 @@ pub(crate) fn accept(
     listener: BorrowedFd<'_>,
 ) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
     let (fd, peer) = rustix::net::acceptfrom(listener)?;
-    rustix::io::ioctl_fioclex(&fd)?;
-    rustix::io::ioctl_fionbio(&fd, true)?;
+    prepare(&fd)?;
     Ok((fd, peer))
 }
 
@@ -51,11 +52,10 @@ fn flags() -> rustix::net::SocketFlags {
     rustix::net::SocketFlags::CLOEXEC | rustix::net::SocketFlags::NONBLOCK
 }
 
-#[cfg(target_vendor = "apple")]
-fn prepared(fd: OwnedFd) -> io::Result<OwnedFd> {
-    rustix::io::ioctl_fioclex(&fd)?;
-    rustix::io::ioctl_fionbio(&fd, true)?;
-    Ok(fd)
+/// Makes a descriptor nonblocking and closed on exec.
+pub(crate) fn prepare(fd: &OwnedFd) -> rustix::io::Result<()> {
+    rustix::io::ioctl_fioclex(fd)?;
+    rustix::io::ioctl_fionbio(fd, true)
 }
 
 /// Makes the close of the socket reset the connection, which drops what the kernel still holds.

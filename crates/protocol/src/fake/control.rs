@@ -14,17 +14,26 @@ use crate::transport_control::Producers;
 use crate::{ChildFd, ExitReason, SignalError, Termination};
 
 impl Engine {
+    /// Changes the queue of a pipe.
+    fn change_queue<R>(
+        &self,
+        fd: ChildFd,
+        change: impl FnOnce(&mut WriteQueue) -> R,
+    ) -> Result<R, WriteError> {
+        let result = self.with_queue(fd, change);
+        self.on_changed();
+        result
+    }
+
     fn with_queue<R>(
         &self,
         fd: ChildFd,
-        act: impl FnOnce(&mut WriteQueue) -> R,
+        call: impl FnOnce(&mut WriteQueue) -> R,
     ) -> Result<R, WriteError> {
-        let result = self.state.with(|state| {
+        self.state.with(|state| {
             let pipe = state.pipes.get_mut(&fd).ok_or(WriteError::UnknownFd)?;
-            pipe.queue().map(act)
-        });
-        self.on_changed();
-        result
+            pipe.queue().map(call)
+        })
     }
 
     /// Calls `act` on the pipe `fd`, or on all. Data that are left over are dropped after the borrow.
@@ -73,7 +82,7 @@ const MOST_SIGNAL: i32 = 64;
 impl ProcessControl for Engine {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
         // Refused data stay in `data`, and are dropped after the borrow.
-        self.with_queue(fd, |queue| queue.on_write_from(&mut data))?
+        self.change_queue(fd, |queue| queue.on_write_from(&mut data))?
     }
 
     fn write_buffered(&self, fd: ChildFd) -> usize {
@@ -81,7 +90,7 @@ impl ProcessControl for Engine {
     }
 
     fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError> {
-        self.with_queue(fd, |queue| queue.set_limits(high, low))
+        self.change_queue(fd, |queue| queue.set_limits(high, low))
     }
 
     fn write_limits(&self, fd: ChildFd) -> Option<(usize, usize)> {
@@ -89,7 +98,7 @@ impl ProcessControl for Engine {
     }
 
     fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError> {
-        self.with_queue(fd, |queue| queue.set_hard_limit(max))
+        self.change_queue(fd, |queue| queue.set_hard_limit(max))
     }
 
     fn close_child_fd(&self, fd: ChildFd) {
