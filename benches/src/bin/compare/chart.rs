@@ -27,11 +27,9 @@ const GREEN: RGBColor = RGBColor(0x5a, 0x9a, 0x5a);
 
 /// Draws a row.
 pub(crate) fn bars(file: &Path, row: &Row, what: &str, outcome: &Outcome) -> Result<()> {
-    let shown: Vec<(&str, Figures)> = outcome
-        .0
-        .iter()
-        .filter_map(|(name, figures)| Some((*name, *figures.as_ref().ok()?)))
-        .collect();
+    let names = outcome.0.iter().map(|(name, _)| *name);
+    let shown: Vec<(&str, Figures)> =
+        names.filter_map(|name| Some((name, outcome.figures(name)?))).collect();
     let scale = Scale::over(shown.iter().map(|(_, figures)| figures));
     let lines = i32::try_from(shown.len())?;
     let height = HEAD + LINE * lines + 10;

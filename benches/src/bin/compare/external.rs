@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::measure::{LIMIT, OURS};
+
 const ASYNCIO: &str = include_str!("../../../peers/with_asyncio.py");
 const TWISTED: &str = include_str!("../../../peers/with_twisted.py");
 const NODE: &str = include_str!("../../../peers/with_node.js");
@@ -35,9 +37,15 @@ pub(crate) fn find(folder: &Path, quick: bool) -> External {
 }
 
 impl External {
+    /// Returns another build of this program alone.
+    pub(crate) fn build(name: &'static str, program: &Path) -> Self {
+        let words = ["contend", OURS].map(PathBuf::from);
+        Self(vec![(name, Ok([program.to_owned()].into_iter().chain(words).collect()))])
+    }
+
     /// Returns the command that starts a contender, without the arguments of the job.
     pub(crate) fn command(&self, name: &str, row: &str, programs: &Path) -> Result<Command> {
-        if name == crate::measure::LIMIT && row.starts_with("spawn") {
+        if name == LIMIT && row.starts_with("spawn") {
             return Ok(Command::new(programs.join("limit")));
         }
         let Some((_, found)) = self.0.iter().find(|(other, _)| *other == name) else {

@@ -1,13 +1,15 @@
 //! Measures procession against its peers and against the limit, row by row.
 //!
-//!     compare [--quick] [--only ID].. [--growth] [--runs N]
+//!     compare [--quick] [--only ID].. [--runs N] [--growth | --against PROGRAM]
 //!     compare contend NAME ROW PROGRAMS COUNT CROWD
 //!
 //! Every contender of a row is a separate process (the Rust ones use the second form). It prepares
 //! itself, and then waits for requests for rounds. The rounds of all contenders are interleaved, so
 //! that other work of the machine affects all of them alike. `--runs` does all of this N times, and at
-//! the end judges each goal by the median of its figures.
+//! the end judges each goal by the median of its figures, and each row by the rounds of all runs.
+//! `--against` measures procession alone, in this build and in another one.
 
+mod against;
 #[cfg(feature = "peers")]
 mod chart;
 mod contend;
@@ -18,21 +20,24 @@ mod growth;
 mod machine;
 mod markdown;
 mod measure;
+mod ratio;
 mod report;
 mod rows;
+mod standing;
 mod table;
 mod turn;
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use procession_benches::programs;
 
 use crate::external::External;
-use crate::report::{Goal, Report};
+use crate::measure::Outcome;
+use crate::report::Report;
 use crate::rows::{ROWS, Row};
 
 /// The options of the command line.
@@ -42,6 +47,14 @@ struct Options {
     growth: bool,
     only: Vec<String>,
     runs: Option<usize>,
+    against: Option<PathBuf>,
+}
+
+impl Options {
+    /// Returns the rows that are wanted.
+    fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        ROWS.iter().filter(|row| self.only.is_empty() || self.only.iter().any(|id| id == row.id))
+    }
 }
 
 fn main() -> ExitCode {
@@ -74,8 +87,13 @@ fn options(arguments: &[String]) -> Result<Options> {
                 options.runs = Some(runs.parse()?);
                 rest.next();
             }
+            ("--against", Some(program)) => {
+                options.against = Some(program.into());
+                rest.next();
+            }
             _ => bail!(
-                "usage: compare [--quick] [--only ID].. [--growth] [--runs N]\nrows: {}",
+                "usage: compare [--quick] [--only ID].. [--runs N] [--growth | --against PROGRAM]\n\
+                 rows: {}",
                 ROWS.iter().map(|row| row.id).collect::<Vec<_>>().join(" ")
             ),
         }
@@ -86,6 +104,9 @@ fn options(arguments: &[String]) -> Result<Options> {
 fn compare(options: &Options) -> Result<()> {
     machine::raise_descriptor_limit();
     let programs = programs::build()?;
+    if let Some(other) = &options.against {
+        return against::run(other, options.rows(), options.quick, options.runs, &programs);
+    }
     let folder = programs::target()?.join("compare");
     let external = external::find(&folder, options.quick);
     if options.growth {
@@ -94,30 +115,37 @@ fn compare(options: &Options) -> Result<()> {
         #[cfg(not(feature = "peers"))]
         bail!("the plots need the feature `peers`");
     }
-    let Some(runs) = options.runs else {
-        return run(options, &folder, &programs, &external).map(drop);
-    };
+    let runs = options.runs.unwrap_or(1);
     let mut goals = Vec::new();
+    let mut pooled: Vec<(&Row, Outcome)> = Vec::new();
     for number in 1..=runs {
         println!("run {number} of {runs}");
-        goals.extend(run(options, &folder, &programs, &external)?);
+        let (report, outcomes) = run(options, &folder, &programs, &external)?;
+        goals.extend(report.goals);
+        if pooled.is_empty() {
+            pooled = outcomes;
+        } else {
+            pooled.iter_mut().zip(outcomes).for_each(|((_, all), (_, outcome))| all.add(outcome));
+        }
     }
-    table::print_medians(&goals);
+    if runs > 1 {
+        table::print_medians(&goals);
+        standing::print(&pooled);
+    }
     Ok(())
 }
 
-/// Measures the rows that are wanted, once; gives what came of the goals.
+/// Measures the rows that are wanted, once, and prints and writes the outcome.
 fn run(
     options: &Options,
     folder: &Path,
     programs: &Path,
     external: &External,
-) -> Result<Vec<Goal>> {
-    let is_wanted =
-        |row: &&Row| options.only.is_empty() || options.only.iter().any(|id| id == row.id);
+) -> Result<(Report, Vec<(&'static Row, Outcome)>)> {
     let mut report = Report::new(machine::describe()?);
     let mut page = markdown::HEAD.to_owned();
-    for row in ROWS.iter().filter(is_wanted) {
+    let mut outcomes = Vec::new();
+    for row in options.rows() {
         let size = row.size(options.quick);
         let what = row.what(size);
         eprintln!("{}: {what}", row.id);
@@ -127,11 +155,13 @@ fn run(
         chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
         page.extend(markdown::line(row, &outcome));
         report.add(row, &what, &outcome);
+        outcomes.push((row, outcome));
     }
     let file = folder.join("report.json");
     report.write(&file)?;
     fs::write(folder.join("table.md"), page)?;
     table::print_summary(&report);
+    standing::print(&outcomes);
     println!("written: {} and beside it table.md and a plot of each row", file.display());
-    Ok(report.goals)
+    Ok((report, outcomes))
 }

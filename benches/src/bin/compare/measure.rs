@@ -9,8 +9,9 @@ use procession_benches::clock::float;
 use procession_benches::tcp::Client;
 
 use crate::external::External;
-use crate::figures::Figures;
+use crate::figures::{Better, Figures};
 use crate::machine::{self, Placement};
+use crate::ratio::Ratio;
 use crate::rows::{Drive, Row, Size};
 use crate::turn::Contender;
 
@@ -22,15 +23,40 @@ pub(crate) const LIMIT: &str = "limit";
 const SETTLED: Duration = Duration::from_millis(500);
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// The outcome of a row: for each contender its figures, or why there are none.
+/// The outcome of a row: for each contender the figure of each round, or why there are none.
 #[derive(Debug)]
-pub(crate) struct Outcome(pub(crate) Vec<(&'static str, Result<Figures, String>)>);
+pub(crate) struct Outcome(pub(crate) Vec<(&'static str, Result<Vec<f64>, String>)>);
 
 impl Outcome {
     /// Returns the figures of one contender.
     pub(crate) fn figures(&self, name: &str) -> Option<Figures> {
-        let (_, figures) = self.0.iter().find(|(other, _)| *other == name)?;
-        figures.as_ref().ok().copied()
+        Figures::of(self.rounds(name)?)
+    }
+
+    /// Returns how many times better procession is than another contender.
+    pub(crate) fn ratio(&self, better: Better, name: &str) -> Option<Ratio> {
+        Ratio::of(better, self.rounds(OURS)?, self.rounds(name)?)
+    }
+
+    /// Returns the contenders without figures, each with the reason.
+    pub(crate) fn absent(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().filter_map(|(name, rounds)| Some((*name, rounds.as_ref().err()?.as_str())))
+    }
+
+    /// Adds the rounds of another run. A contender that is absent from one run is absent.
+    pub(crate) fn add(&mut self, other: Self) {
+        for ((_, rounds), (_, more)) in self.0.iter_mut().zip(other.0) {
+            match (rounds, more) {
+                (Ok(rounds), Ok(more)) => rounds.extend(more),
+                (rounds, Err(reason)) => *rounds = Err(reason),
+                (Err(_), Ok(_)) => {}
+            }
+        }
+    }
+
+    fn rounds(&self, name: &str) -> Option<&[f64]> {
+        let (_, rounds) = self.0.iter().find(|(other, _)| *other == name)?;
+        rounds.as_deref().ok()
     }
 }
 
@@ -68,8 +94,8 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
             Entry { name, participant, rounds: Vec::new(), absent }
         })
         .collect();
-    // If there are many rounds, the first one warms up, and is not counted.
-    let warm_up = u32::from(size.rounds > 5);
+    // Unless each round has a new process, the first one warms up, and is not counted.
+    let warm_up = u32::from(!row.drive.is_fresh());
     for round in 0..size.rounds + warm_up {
         // Each round begins with a different contender.
         let first = usize::try_from(round).unwrap_or(0) % entries.len();
@@ -89,9 +115,9 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
         entries.rotate_right(first);
     }
     machine::small_pages(false);
-    let outcome = entries
-        .into_iter()
-        .map(|entry| (entry.name, Figures::of(&entry.rounds).ok_or(entry.absent)));
+    let outcome = entries.into_iter().map(|Entry { name, rounds, absent, .. }| {
+        (name, if rounds.is_empty() { Err(absent) } else { Ok(rounds) })
+    });
     Outcome(outcome.collect())
 }
 
@@ -112,7 +138,7 @@ impl RowContext<'_> {
             "skipped: it needs {needed} descriptors, and {limit} is the limit"
         );
         ensure!(self.processors.is_possible(), "skipped: it needs two processors");
-        if matches!(self.row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
+        if self.row.drive.is_fresh() {
             return Ok(Participant::Fresh);
         }
         let mut contender = self.start(name)?;
@@ -170,4 +196,24 @@ fn wake_ups(pid: u32) -> Result<u64> {
         sum += line.context("no count of switches")?.trim().parse::<u64>()?;
     }
     Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rounds_of_two_runs_are_paired_with_those_of_the_same_run() {
+        let outcome = |ours: &[f64], tokio: Result<&[f64], &str>| {
+            let tokio = tokio.map(<[f64]>::to_vec).map_err(str::to_owned);
+            Outcome(vec![(OURS, Ok(ours.to_vec())), ("tokio", tokio)])
+        };
+        let mut pooled = outcome(&[1.0, 2.0], Ok(&[2.0, 4.0]));
+        pooled.add(outcome(&[10.0, 20.0], Ok(&[20.0, 40.0])));
+        assert_eq!(pooled.ratio(Better::Less, "tokio").unwrap().median, 2.0);
+        pooled.add(outcome(&[1.0], Err("it is stuck")));
+        assert_eq!(pooled.ratio(Better::Less, "tokio"), None);
+        assert_eq!(pooled.absent().collect::<Vec<_>>(), [("tokio", "it is stuck")]);
+        assert_eq!(pooled.figures(OURS).unwrap().median, 2.0);
+    }
 }

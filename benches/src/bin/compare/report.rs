@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::figures::Figures;
 use crate::measure::{LIMIT, OURS, Outcome};
 use crate::rows::Row;
+use crate::standing::Standing;
 
 /// The report, which grows row by row.
 #[derive(Debug)]
@@ -48,31 +49,35 @@ impl Report {
     /// Adds a row, if procession has a figure there.
     pub(crate) fn add(&mut self, row: &Row, what: &str, outcome: &Outcome) {
         let ours = outcome.figures(OURS);
-        let times = |name: &str| {
-            let other = outcome.figures(name)?;
-            row.better.times(ours?.median, other.median)
-        };
-        let of_limit = row.goal_of_limit.map(|wanted| (LIMIT, wanted));
-        self.goals.extend(row.goals.iter().copied().chain(of_limit).map(|(against, wanted)| {
-            Goal { row: row.id, against, bar: GoalLimit::Wanted(wanted), reached: times(against) }
+        self.goals.extend(row.goals.iter().map(|(against, wanted)| {
+            let reached = outcome.ratio(row.better, against).map(|ratio| ratio.median);
+            Goal { row: row.id, against, bar: GoalLimit::Wanted(*wanted), reached }
         }));
         self.add_allowed(row, ours.map(|ours| ours.median));
         let Some(ours) = ours else { return };
-        let peers = row.peers.iter().filter_map(|name| {
-            let mut peer = object(outcome.figures(name)?);
-            peer.insert("times_better".to_owned(), json!(times(name)));
-            Some(((*name).to_owned(), Value::Object(peer)))
+        let peers = row
+            .peers
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), beside(row, outcome, name)?)));
+        let limit = row.limit.and_then(|what| {
+            let mut limit = beside(row, outcome, LIMIT)?;
+            limit["name"] = json!(what);
+            Some(limit)
         });
-        let limit = row.limit.zip(outcome.figures(LIMIT));
+        let absent = outcome.absent().map(|(name, reason)| (name.to_owned(), json!(reason)));
+        let standing = |standing: Option<Standing>| {
+            standing.map(|standing| json!([standing.against, standing.verdict()]))
+        };
         self.rows.push(json!({
             "id": row.id,
             "what": what,
             "unit": row.unit,
             "ours": object(ours),
-            "limit": limit.map(|(name, limit)| json!({ "name": name, "median": limit.median })),
+            "limit": limit,
             "peers": peers.collect::<Map<_, _>>(),
-            "of_limit": times(LIMIT),
-            "absent": absent(outcome),
+            "best_peer": standing(Standing::of_best_peer(row, outcome)),
+            "of_limit": standing(Standing::of_limit(row, outcome)),
+            "absent": absent.collect::<Map<_, _>>(),
         }));
     }
 
@@ -96,19 +101,18 @@ impl Report {
     }
 }
 
-/// Returns the contenders without a figure, and the reasons.
-fn absent(outcome: &Outcome) -> Map<String, Value> {
-    let reasons = outcome.0.iter().filter_map(|(name, figures)| {
-        let reason = figures.as_ref().err()?;
-        Some(((*name).to_owned(), json!(reason)))
-    });
-    reasons.collect()
+/// Returns the figures of a contender, and how many times better procession is, with the interval.
+fn beside(row: &Row, outcome: &Outcome, name: &str) -> Option<Value> {
+    let mut figures = object(outcome.figures(name)?);
+    let ratio = outcome.ratio(row.better, name);
+    figures["times_better"] = json!(ratio.map(|ratio| ratio.median));
+    figures["interval"] = json!(ratio.and_then(|ratio| ratio.interval));
+    Some(figures)
 }
 
-fn object(figures: Figures) -> Map<String, Value> {
+fn object(figures: Figures) -> Value {
     let Figures { median, p10, p90 } = figures;
-    let pairs = [("median", median), ("p10", p10), ("p90", p90)];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+    json!({ "median": median, "p10": p10, "p90": p90 })
 }
 
 #[cfg(test)]
@@ -118,8 +122,8 @@ mod tests {
 
     fn add(report: &mut Report, id: &str, all: Vec<(&'static str, Result<f64, String>)>) {
         let row = ROWS.iter().find(|row| row.id == id).unwrap();
-        let figures = |median| Figures { median, p10: median, p90: median };
-        let all = all.into_iter().map(|(name, median)| (name, median.map(figures)));
+        let all =
+            all.into_iter().map(|(name, figure)| (name, figure.map(|figure| vec![figure; 6])));
         report.add(row, row.what, &Outcome(all.collect()));
     }
 
@@ -135,7 +139,11 @@ mod tests {
         add(&mut report, "spawn", vec![(OURS, Ok(1.0)), ("tokio", Ok(2.0)), ("Node", node)]);
         let row = &report.rows[0];
         assert_eq!(row["absent"], json!({ "Node": "node is not installed" }));
-        assert_eq!(row["peers"].as_object().unwrap().len(), 1);
+        let tokio = json!({
+            "median": 2.0, "p10": 2.0, "p90": 2.0, "times_better": 2.0, "interval": [2.0, 2.0],
+        });
+        assert_eq!(row["peers"], json!({ "tokio": tokio }));
+        assert_eq!(row["best_peer"], json!(["tokio", "reached"]));
     }
 
     #[test]

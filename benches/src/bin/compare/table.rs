@@ -7,9 +7,6 @@ use crate::measure::{LIMIT, OURS, Outcome};
 use crate::report::{Goal, GoalLimit, Report};
 use crate::rows::Row;
 
-/// This value meets a goal of exactly 1.0, because medians of the same thing differ.
-const EVEN: f64 = 0.95;
-
 /// Prints a row: a line for each contender.
 pub(crate) fn print(row: &Row, what: &str, outcome: &Outcome) {
     let better = match row.better {
@@ -17,21 +14,16 @@ pub(crate) fn print(row: &Row, what: &str, outcome: &Outcome) {
         Better::More => "more is better",
     };
     println!("\n{}: {what} ({}, {better})", row.id, row.unit);
-    let ours = outcome.figures(OURS);
-    for (name, figures) in &outcome.0 {
-        let name = if *name == LIMIT { row.limit.unwrap_or(LIMIT) } else { name };
-        let figures = match figures {
-            Ok(figures) => figures,
-            Err(reason) => {
-                println!("  {name:<42} absent: {reason}");
-                continue;
-            }
+    for (name, rounds) in &outcome.0 {
+        let shown = if *name == LIMIT { row.limit.unwrap_or(LIMIT) } else { name };
+        let Some(Figures { median, p10, p90 }) = outcome.figures(name) else {
+            println!("  {shown:<42} absent: {}", rounds.as_ref().err().map_or("", String::as_str));
+            continue;
         };
-        let times = ours.and_then(|ours| row.better.times(ours.median, figures.median));
-        let times = times.map_or_else(String::new, |times| format!("{times:>9.2} times better"));
-        let times = if name == OURS { "" } else { &times };
-        let [median, p10, p90] = [figures.median, figures.p10, figures.p90].map(short);
-        println!("  {name:<42} {median:>10}  ({p10} to {p90}) {times}");
+        let ratio = outcome.ratio(row.better, name).filter(|_| *name != OURS);
+        let times = ratio.map_or_else(String::new, |ratio| format!("{ratio} times better"));
+        let [median, p10, p90] = [median, p10, p90].map(short);
+        println!("  {shown:<42} {median:>10}  {:<22} {times}", format!("({p10} to {p90})"));
     }
 }
 
@@ -68,7 +60,6 @@ fn medians(goals: &[Goal]) -> Vec<String> {
 /// Returns the line of a goal.
 fn line(goal: &Goal) -> String {
     let (bar, word, is_met) = match goal.bar {
-        GoalLimit::Wanted(1.0) => (1.0, "wanted", goal.reached.map(|times| times >= EVEN)),
         GoalLimit::Wanted(bar) => (bar, "wanted", goal.reached.map(|times| times >= bar)),
         GoalLimit::Allowed(bar) => (bar, "allowed", goal.reached.map(|figure| figure <= bar)),
     };
@@ -119,7 +110,6 @@ mod tests {
 
     #[test]
     fn a_ratio_is_wanted_and_a_figure_is_allowed() {
-        assert_eq!(words(GoalLimit::Wanted(1.0), Some(0.96)), "idle /s 1 wanted 0.96 met");
         assert_eq!(words(GoalLimit::Wanted(1.05), Some(1.04)), "idle /s 1.05 wanted 1.04 SHORT");
         assert_eq!(words(GoalLimit::Allowed(0.0), Some(0.0)), "idle /s 0 allowed 0.00 met");
         assert_eq!(words(GoalLimit::Allowed(0.0), Some(0.2)), "idle /s 0 allowed 0.20 SHORT");

@@ -4,8 +4,7 @@
 use super::{BULK, Drive, MIB, Row, SPAWN, size};
 use crate::machine::Processors::{Any, One};
 
-const AGAINST_TOKIO: Row =
-    Row { limit: None, peers: &["tokio"], goals: &[], goal_of_limit: None, ..SPAWN };
+const AGAINST_TOKIO: Row = Row { limit: None, peers: &["tokio"], goals: &[], ..SPAWN };
 
 /// On one processor the time is the processor time of parent and child together.
 pub(super) const TOKIO_SPAWN: Row = Row {
@@ -20,7 +19,7 @@ pub(super) const TOKIO_SPAWN_ANY: Row = Row {
     id: "tokio-spawn-any",
     what: "the same on any processor",
     processors: Any,
-    goals: &[("tokio", 1.0)],
+    goals: &[],
     ..TOKIO_SPAWN
 };
 
@@ -29,7 +28,7 @@ pub(super) const TOKIO_SPAWN_512M: Row = Row {
     what: "the same with 512 MiB resident in pages of 4 KiB, an fd map and a new session",
     drive: Drive::WarmFreshRounds,
     goals: &[("tokio", 50.0)],
-    quick: size(5, 4, 512),
+    quick: size(6, 4, 512),
     full: size(11, 10, 512),
     ..TOKIO_SPAWN_ANY
 };
@@ -39,8 +38,7 @@ pub(super) const TOKIO_BULK: Row = Row {
     what: "on tokio, one thread: a child writes chunks of 128 KiB, on another processor",
     limit: None,
     peers: &["tokio"],
-    goals: &[("tokio", 1.0)],
-    goal_of_limit: None,
+    goals: &[],
     quick: size(15, 128 * MIB, 0),
     full: size(15, 1024 * MIB, 0),
     ..BULK
@@ -57,7 +55,6 @@ pub(super) const TOKIO_BULK_MULTI: Row = Row {
 pub(super) const TOKIO_ECHO: Row = Row {
     id: "tokio-echo",
     what: "on tokio: one byte through cat and back",
-    goals: &[("tokio", 0.98)],
     quick: size(41, 500, 0),
     full: size(151, 1_000, 0),
     ..AGAINST_TOKIO
@@ -66,7 +63,6 @@ pub(super) const TOKIO_ECHO: Row = Row {
 pub(super) const BACKGROUND_RUN: Row = Row {
     id: "background-run",
     what: "the output of true for a task of tokio, by a loop on a thread of its own",
-    goals: &[("tokio", 0.9)],
     quick: size(31, 6, 1),
     full: size(101, 10, 1),
     ..AGAINST_TOKIO
@@ -75,7 +71,6 @@ pub(super) const BACKGROUND_RUN: Row = Row {
 pub(super) const BACKGROUND_RUN_STATIC: Row = Row {
     id: "background-run-static",
     what: "the same with a static program that only exits",
-    goals: &[("tokio", 0.8)],
     quick: size(41, 10, 1),
     full: size(151, 20, 1),
     ..BACKGROUND_RUN
@@ -93,6 +88,6 @@ pub(super) const BACKGROUND_RUN_64: Row = Row {
 pub(super) const BACKGROUND_RUN_64_MULTI: Row = Row {
     id: "background-run-64-multi",
     what: "the same, {crowd} at once, for a runtime with two threads, each",
-    goals: &[("tokio", 0.95)],
+    goals: &[],
     ..BACKGROUND_RUN_64
 };
