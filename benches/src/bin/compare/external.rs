@@ -12,12 +12,13 @@ use crate::measure::{LIMIT, OURS};
 const ASYNCIO: &str = include_str!("../../../peers/with_asyncio.py");
 const TWISTED: &str = include_str!("../../../peers/with_twisted.py");
 const NODE: &str = include_str!("../../../peers/with_node.js");
+const GO: &str = include_str!("../../../peers/with_go.go");
 
 /// The peers in other languages: how to start each, or why it is not available.
 #[derive(Debug)]
 pub(crate) struct External(Vec<(&'static str, Result<Vec<PathBuf>, String>)>);
 
-/// Finds the peers, and installs Twisted below the build's folder.
+/// Finds the peers. Installs Twisted, and builds the program in Go, below the build's folder.
 pub(crate) fn find(folder: &Path, quick: bool) -> External {
     let entry = |name, found: Result<Vec<PathBuf>>| {
         if let Err(error) = &found {
@@ -29,6 +30,7 @@ pub(crate) fn find(folder: &Path, quick: bool) -> External {
         entry("asyncio", script(folder, "python3".into(), "with_asyncio.py", ASYNCIO)),
         entry("Twisted", twisted(folder)),
         entry("Node", script(folder, "node".into(), "with_node.js", NODE)),
+        entry("Go", go(folder)),
     ]);
     if quick {
         eprintln!("quick: few rounds, for ratios only");
@@ -82,6 +84,18 @@ fn twisted(folder: &Path) -> Result<Vec<PathBuf>> {
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "twisted"]))?;
     }
     script(folder, python, "with_twisted.py", TWISTED)
+}
+
+/// Builds the program in Go, which needs the standard library alone.
+fn go(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (source, program) = (folder.join("with_go.go"), folder.join("with_go"));
+    fs::write(&source, GO)?;
+    let mut build = Command::new("go");
+    // Nothing is downloaded: no module and no other version of Go.
+    build.envs([("GO111MODULE", "off"), ("GOTOOLCHAIN", "local")]);
+    build.env("GOCACHE", folder.join("go")).args(["build", "-o"]).arg(&program).arg(&source);
+    run(&mut build)?;
+    Ok(vec![program])
 }
 
 fn run(command: &mut Command) -> Result<()> {

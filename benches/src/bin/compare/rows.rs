@@ -115,6 +115,7 @@ const SPAWN: Row = Row {
         "Twisted",
         "asyncio",
         "Node",
+        "Go",
     ],
     goals: &[("tokio", 1.05), ("Twisted", 1.3)],
     allowed: None,
@@ -131,7 +132,7 @@ const BULK: Row = Row {
     drive: Drive::Rounds,
     processors: Two,
     limit: Some("blocking reads of a pipe of 1 MiB"),
-    peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
+    peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node", "Go"],
     goals: &[("tokio", 2.2), ("Twisted", 2.0)],
     allowed: None,
     allowed_of_row: None,
@@ -170,6 +171,7 @@ pub(crate) const ROWS: &[Row] = &[
             "Twisted",
             "asyncio",
             "Node",
+            "Go",
         ],
         goals: &[("tokio", 50.0), ("command-fds", 50.0), ("portable-pty", 50.0), ("Twisted", 10.0)],
         // One process at a time: a machine may lack 1 GiB for each of them.
@@ -268,7 +270,7 @@ pub(crate) const ROWS: &[Row] = &[
         id: "bulk-cat",
         what: "through a cat on another processor and back",
         limit: Some("two threads, blocking, pipes of 1 MiB"),
-        peers: &["tokio", "Twisted", "asyncio", "Node"],
+        peers: &["tokio", "Twisted", "asyncio", "Node", "Go"],
         goals: &[("tokio", 1.3), ("Twisted", 2.0)],
         ..BULK
     },
@@ -393,6 +395,7 @@ pub(crate) const ROWS: &[Row] = &[
             "Twisted",
             "asyncio",
             "Node",
+            "Go",
         ],
         goals: &[("Twisted", 1.3)],
         quick: size(31, 6, 0),
@@ -409,6 +412,7 @@ pub(crate) const ROWS: &[Row] = &[
             "async-process",
             "processkit",
             "processkit (control groups)",
+            "Go",
         ],
         // At most 0.95 of tokio's time.
         goals: &[("tokio", 1.05)],
@@ -421,7 +425,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "{crowd} times true, two at a time",
         unit: "ms",
         limit: None,
-        peers: &["tokio", "processkit", "xargs -P2", "Twisted", "asyncio", "Node"],
+        peers: &["tokio", "processkit", "xargs -P2", "Twisted", "asyncio", "Node", "Go"],
         // At most 0.95 of the wall time of xargs.
         goals: &[("xargs -P2", 1.05), ("Twisted", 1.3)],
         quick: size(6, 0, 250),
