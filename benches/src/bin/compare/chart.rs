@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::figures::{Better, Figures};
 use crate::measure::{LIMIT, OURS, Outcome};
-use crate::rows::Row;
+use crate::rows::{Row, grouped};
 use crate::table::short;
 
 const WIDTH: i32 = 720;
@@ -24,6 +26,15 @@ const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const PALE: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
 const STRONG: RGBColor = RGBColor(0x1f, 0x6f, 0xb4);
 const GREEN: RGBColor = RGBColor(0x5a, 0x9a, 0x5a);
+/// The colours of lines. Those of a plot with a limit begin with procession and the limit.
+const COLOURS: [RGBColor; 6] = [
+    STRONG,
+    GREEN,
+    RGBColor(0xc4, 0x5a, 0x1b),
+    RGBColor(0x7d, 0x4f, 0xa3),
+    RGBColor(0x6b, 0x6b, 0x6b),
+    RGBColor(0xa8, 0x8a, 0x10),
+];
 
 /// Draws a row.
 pub(crate) fn bars(file: &Path, row: &Row, what: &str, outcome: &Outcome) -> Result<()> {
@@ -88,35 +99,97 @@ impl Scale {
 }
 
 /// A line of a plot: its name and its points.
-pub(crate) type Line = (&'static str, Vec<(f64, f64)>);
+pub(crate) type Line = (String, Vec<(f64, f64)>);
 
-/// Draws how costs grow.
-pub(crate) fn lines(file: &Path, title: &str, x: &str, y: &str, lines: &[Line]) -> Result<()> {
-    let colours = [STRONG, GREEN, RED, MAGENTA, PALE, BLACK];
-    let points = || lines.iter().flat_map(|(_, points)| points);
-    let right = points().map(|(x, _)| *x).fold(1.0, f64::max);
-    let top = points().map(|(_, y)| *y).fold(1.0, f64::max) * 1.5;
-    let low = points().map(|(_, y)| *y).fold(top, f64::min) / 1.5;
+/// The texts of a plot with lines.
+#[derive(Debug)]
+pub(crate) struct Captions<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) x: &'a str,
+    pub(crate) y: &'a str,
+}
+
+/// The distance between the labels of two lines, and the room for labels at the right.
+const LABEL: i32 = 15;
+const LABELS: i32 = 190;
+
+/// Draws how costs grow. The horizontal axis is logarithmic too, unless a point is at 0.
+pub(crate) fn lines(file: &Path, captions: &Captions<'_>, lines: &[Line]) -> Result<()> {
+    let all = || lines.iter().flat_map(|(_, points)| points.iter().map(|(x, _)| *x));
+    let (left, right) = (all().fold(f64::MAX, f64::min), all().fold(1.0, f64::max));
     let area = SVGBackend::new(file, (WIDTH.unsigned_abs(), 360)).into_drawing_area();
     area.fill(&WHITE).map_err(plain)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(title, ("sans-serif", 14))
+    let ends = if left > 0.0 {
+        let x = format!("{} (logarithmic)", captions.x);
+        draw(&area, &Captions { x: &x, ..*captions }, lines, (left..right).log_scale())?
+    } else {
+        draw(&area, captions, lines, 0.0..right)?
+    };
+    label(&area, lines, ends)?;
+    area.present().map_err(plain)
+}
+
+/// An area of a plot, in pixels.
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Draws axes and lines. Returns the place where each line ends.
+fn draw<X>(
+    area: &Area<'_>,
+    captions: &Captions<'_>,
+    lines: &[Line],
+    x: X,
+) -> Result<Vec<(i32, i32)>>
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64>,
+{
+    let all = || lines.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y));
+    let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(0.0, f64::max));
+    let mut chart = ChartBuilder::on(area)
+        .caption(captions.title, ("sans-serif", 14))
         .margin(10)
+        .margin_right(LABELS)
         .x_label_area_size(36)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..right, (low..top).log_scale())
+        .build_cartesian_2d(x, (low / 1.5..high * 1.5).log_scale())
         .map_err(plain)?;
-    let mesh = &mut chart.configure_mesh();
-    mesh.x_desc(x).y_desc(y).light_line_style(TRANSPARENT).draw().map_err(plain)?;
-    for ((name, points), colour) in lines.iter().zip(colours.into_iter().cycle()) {
+    let mut mesh = chart.configure_mesh();
+    mesh.x_label_formatter(&|value| axis(*value)).y_label_formatter(&|value| axis(*value));
+    mesh.x_desc(captions.x).y_desc(format!("{} (logarithmic)", captions.y));
+    mesh.light_line_style(TRANSPARENT).draw().map_err(plain)?;
+    for ((_, points), colour) in lines.iter().zip(COLOURS.into_iter().cycle()) {
         let series = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-        let sample = move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], colour);
-        chart.draw_series(series).map_err(plain)?.label(*name).legend(sample);
+        chart.draw_series(series.point_size(3)).map_err(plain)?;
     }
-    let labels = &mut chart.configure_series_labels();
-    let labels = labels.position(SeriesLabelPosition::UpperLeft).border_style(PALE);
-    labels.background_style(WHITE.mix(0.8)).draw().map_err(plain)?;
-    area.present().map_err(plain)
+    let last = lines.iter().filter_map(|(_, points)| points.last());
+    Ok(last.map(|point| chart.backend_coord(point)).collect())
+}
+
+/// Writes the name and the last figure of each line beside its end, without overlaps.
+fn label(area: &Area<'_>, lines: &[Line], ends: Vec<(i32, i32)>) -> Result<()> {
+    let mut labels: Vec<_> = lines.iter().zip(ends).zip(COLOURS.into_iter().cycle()).collect();
+    labels.sort_by_key(|((_, (_, y)), _)| *y);
+    let mut top = 0;
+    for (((name, points), (x, y)), colour) in labels {
+        let at = top.max(y);
+        top = at + LABEL;
+        let beside = WIDTH - LABELS + 14;
+        area.draw(&PathElement::new(vec![(x, y), (beside - 2, at)], PALE)).map_err(plain)?;
+        let text = ("sans-serif", 12).into_font().color(&colour);
+        let text = text.pos(Pos::new(HPos::Left, VPos::Center));
+        let figure = points.last().map_or_else(String::new, |(_, y)| short(*y));
+        area.draw(&Text::new(format!("{name} {figure}"), (beside, at), text)).map_err(plain)?;
+    }
+    Ok(())
+}
+
+/// Formats a number of an axis: 0.5, 20, 1,000.
+fn axis(value: f64) -> String {
+    let rounded = format!("{}", (value * 100.0).round() / 100.0);
+    match rounded.split_once('.') {
+        Some(_) => rounded,
+        None => grouped(&rounded),
+    }
 }
 
 /// Converts the plot library's error, which borrows the drawing area.

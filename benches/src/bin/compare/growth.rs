@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use procession_benches::clock::float;
 
-use crate::chart::{self, Line};
+use crate::chart::{self, Captions, Line};
 use crate::external::External;
 use crate::measure::{self, LIMIT, OURS};
 use crate::rows::{ROWS, Row, Size};
@@ -75,11 +75,12 @@ pub(crate) fn run(folder: &Path, programs: &Path, external: &External) -> Result
                 let point = (float(*step), figures.median);
                 match lines.iter_mut().find(|(other, _)| other == name) {
                     Some((_, points)) => points.push(point),
-                    None => lines.push((*name, vec![point])),
+                    None => lines.push(((*name).to_owned(), vec![point])),
                 }
             }
         }
-        chart::lines(&folder.join(plot.file), plot.title, plot.x, row.unit, &lines)?;
+        let captions = Captions { title: plot.title, x: plot.x, y: row.unit };
+        chart::lines(&folder.join(plot.file), &captions, &lines)?;
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ impl Row {
 
     /// Returns what is measured, with the numbers of this size.
     pub(crate) fn what(&self, size: Size) -> String {
-        self.what.replace("{crowd}", &grouped(size.crowd))
+        self.what.replace("{crowd}", &grouped(&size.crowd.to_string()))
     }
 
     /// Returns the most descriptors that a contender has open.
@@ -82,9 +82,8 @@ impl Row {
     }
 }
 
-/// Formats a number with a comma between groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
+/// Puts a comma between groups of three digits.
+pub(crate) fn grouped(digits: &str) -> String {
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join(",")
 }
@@ -508,7 +507,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_from_their_end() {
-        assert_eq!([0, 999, 1_000_000].map(grouped), ["0", "999", "1,000,000"]);
+        assert_eq!(["0", "999", "1000000"].map(grouped), ["0", "999", "1,000,000"]);
     }
 
     #[test]

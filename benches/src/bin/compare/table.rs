@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::figures::{Better, Figures};
 use crate::measure::{LIMIT, OURS, Outcome};
 use crate::report::{Goal, GoalLimit, Report};
-use crate::rows::Row;
+use crate::rows::{Row, grouped};
 
 /// Prints a row: a line for each contender.
 pub(crate) fn print(row: &Row, what: &str, outcome: &Outcome) {
@@ -73,14 +73,15 @@ fn line(goal: &Goal) -> String {
     format!("  {row:<18} {against:<14} {bar:>6} {word:<7} {reached:>8}  {verdict}")
 }
 
-/// Formats a value with about four digits.
+/// Formats a value with about four digits, or with all before the point.
 pub(crate) fn short(value: f64) -> String {
     let decimals = match value {
         value if value >= 1000.0 => 0,
         value if value >= 100.0 => 1,
         _ => 2,
     };
-    format!("{value:.decimals$}")
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { grouped(&text) } else { text }
 }
 
 #[cfg(test)]
