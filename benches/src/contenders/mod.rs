@@ -4,6 +4,7 @@
 //! rounds. If a library cannot do the work of a row, the row is not in its table.
 
 mod crowd;
+mod crowd_life;
 pub mod limit;
 pub mod ours;
 #[cfg(feature = "peers")]

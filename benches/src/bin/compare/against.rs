@@ -33,11 +33,12 @@ pub(crate) fn run<'a>(
     for row in rows {
         let size = row.size(quick);
         let row = Row { limit: None, peers: &[OTHER], ..*row };
-        let mut pooled = measure::row(&row, size, programs, &external);
+        let measured = || measure::rounds(&row, size, programs, &external).of(&row);
+        let mut pooled = measured();
         let ratio = |outcome: &measure::Outcome| outcome.ratio(row.better, OTHER);
         let mut medians: Vec<f64> = ratio(&pooled).iter().map(|ratio| ratio.median).collect();
         for _ in 1..runs.unwrap_or(RUNS) {
-            let outcome = measure::row(&row, size, programs, &external);
+            let outcome = measured();
             medians.extend(ratio(&outcome).map(|ratio| ratio.median));
             pooled.add(outcome);
         }

@@ -1,4 +1,4 @@
-//! How costs grow: one plot each over resident memory, open descriptors, living children and bytes.
+//! How costs grow: plots over resident memory, open descriptors, living children and bytes.
 
 use std::path::Path;
 
@@ -8,10 +8,11 @@ use procession_benches::clock::float;
 use crate::chart::{self, Captions, Line};
 use crate::external::External;
 use crate::measure::{self, LIMIT, OURS};
-use crate::rows::{ROWS, Row, Size};
+use crate::rows::{self, Drive, Row, Size};
 
 struct Plot {
-    row: &'static str,
+    /// Rows with the same unit, which the same processes measure.
+    rows: &'static [&'static str],
     file: &'static str,
     title: &'static str,
     x: &'static str,
@@ -24,7 +25,7 @@ struct Plot {
 
 const PLOTS: &[Plot] = &[
     Plot {
-        row: "spawn-1g",
+        rows: &["spawn-1g"],
         file: "growth-memory.svg",
         title: "A spawn over resident memory: fd map, new session, pages of 4 KiB",
         x: "MiB resident",
@@ -33,7 +34,7 @@ const PLOTS: &[Plot] = &[
         who: &["tokio", "command-fds", "portable-pty"],
     },
     Plot {
-        row: "spawn-18k",
+        rows: &["spawn-18k"],
         file: "growth-descriptors.svg",
         title: "A spawn over open descriptors",
         x: "descriptors open",
@@ -42,7 +43,7 @@ const PLOTS: &[Plot] = &[
         who: &["procession (late mailbox)", "tokio", "std"],
     },
     Plot {
-        row: "spawn-5k",
+        rows: &["spawn-5k"],
         file: "growth-children.svg",
         title: "A spawn over live children",
         x: "children alive",
@@ -51,7 +52,7 @@ const PLOTS: &[Plot] = &[
         who: &["tokio", "std"],
     },
     Plot {
-        row: "bulk-out-128k",
+        rows: &["bulk-out-128k"],
         file: "growth-bytes.svg",
         title: "Reading what a child writes, spawn included, over the bytes that it writes",
         x: "MiB written",
@@ -59,28 +60,65 @@ const PLOTS: &[Plot] = &[
         size: |step| Size { rounds: 7, count: step << 20, crowd: 0 },
         who: &["tokio", "std"],
     },
+    Plot {
+        rows: &["crowd-spawn-1k", "crowd-echo-1k", "crowd-end-1k"],
+        file: "growth-crowd.svg",
+        title: "Each child of a crowd, over its size: two pipes, one processor",
+        x: "children",
+        steps: CROWDS,
+        size: |step| Size { rounds: 3, count: 0, crowd: step },
+        who: &["tokio"],
+    },
+    Plot {
+        rows: &["crowd-memory-1k"],
+        file: "growth-crowd-memory.svg",
+        title: "Resident memory of the parent for each child of a crowd, over its size",
+        x: "children",
+        steps: CROWDS,
+        size: |step| Size { rounds: 1, count: 0, crowd: step },
+        who: &["tokio"],
+    },
 ];
+
+/// The sizes of crowds. A machine measures those that its limits allow.
+const CROWDS: &[u64] = &[1_000, 2_000, 4_000, 6_000, 10_000, 20_000, 30_000];
 
 /// Measures and draws all plots.
 pub(crate) fn run(folder: &Path, programs: &Path, external: &External) -> Result<()> {
     for plot in PLOTS {
-        let row = ROWS.iter().find(|row| row.id == plot.row).context("no such row")?;
-        let row = Row { peers: plot.who, ..*row };
+        let rows: Option<Vec<&Row>> = plot.rows.iter().map(|id| rows::with_id(id)).collect();
+        let rows = rows.filter(|rows| !rows.is_empty()).context("no such row")?;
+        let unit = rows[0].unit;
         let mut lines: Vec<Line> = Vec::new();
         for step in plot.steps {
-            let outcome = measure::row(&row, (plot.size)(*step), programs, external);
-            for name in [OURS, LIMIT].iter().chain(plot.who) {
-                let Some(figures) = outcome.figures(name) else { continue };
-                println!("{} {step} {name} {:.3} {}", plot.row, figures.median, row.unit);
-                let point = (float(*step), figures.median);
-                match lines.iter_mut().find(|(other, _)| other == name) {
-                    Some((_, points)) => points.push(point),
-                    None => lines.push(((*name).to_owned(), vec![point])),
+            let measured = Row { peers: plot.who, ..*rows[0] };
+            let rounds = measure::rounds(&measured, (plot.size)(*step), programs, external);
+            for row in &rows {
+                let outcome = rounds.of(row);
+                for name in [OURS, LIMIT].iter().chain(plot.who) {
+                    let Some(figures) = outcome.figures(name) else { continue };
+                    println!("{} {step} {name} {:.3} {unit}", row.id, figures.median);
+                    let point = (float(*step), figures.median);
+                    let line = plot.line(row, name);
+                    match lines.iter_mut().find(|(other, _)| *other == line) {
+                        Some((_, points)) => points.push(point),
+                        None => lines.push((line, vec![point])),
+                    }
                 }
             }
         }
-        let captions = Captions { title: plot.title, x: plot.x, y: row.unit };
+        let captions = Captions { title: plot.title, x: plot.x, y: unit };
         chart::lines(&folder.join(plot.file), &captions, &lines)?;
     }
     Ok(())
+}
+
+impl Plot {
+    /// Returns the name of a line.
+    fn line(&self, row: &Row, contender: &str) -> String {
+        match row.drive {
+            Drive::Crowd(act) if self.rows.len() > 1 => format!("{contender}, {}", act.noun()),
+            _ => contender.to_owned(),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::thread::available_parallelism;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use procession_benches::programs::CHILDS_PROCESSOR;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
@@ -32,6 +32,38 @@ pub(crate) fn raise_descriptor_limit() {
 /// Returns how many descriptors a process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// What a child costs the kernel in memory, with some in reserve.
+const CHILD_KIB: u64 = 128;
+/// How many processes are left to everything else.
+const OTHER_PROCESSES: u64 = 1_000;
+
+/// Fails, with the reason, if the machine has no room for this many children.
+pub(crate) fn check_children(count: u64) -> Result<()> {
+    let number = |file: &str| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    // A line is `0::PATH`, or `NUMBER:CONTROLLERS:PATH` in the first version.
+    let of_group = |line: &str| match line.splitn(3, ':').collect::<Vec<_>>()[..] {
+        [_, "", path] => number(&format!("/sys/fs/cgroup{path}/pids.max")),
+        [_, "pids", path] => number(&format!("/sys/fs/cgroup/pids{path}/pids.max")),
+        _ => None,
+    };
+    let limits = [
+        ("ulimit -u", getrlimit(Resource::Nproc).current),
+        ("pid_max", number("/proc/sys/kernel/pid_max")),
+        ("pids.max of the control group", groups.lines().find_map(of_group)),
+    ];
+    for (name, limit) in limits {
+        let room = limit.unwrap_or(u64::MAX).saturating_sub(OTHER_PROCESSES);
+        ensure!(count <= room, "skipped: {count} children, and {name} leaves room for {room}");
+    }
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let available = available.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    let room = available.unwrap_or(u64::MAX) / CHILD_KIB;
+    ensure!(count <= room, "skipped: {count} children, and memory has room for {room}");
+    Ok(())
 }
 
 /// Which processors a row's processes run on.

@@ -38,7 +38,7 @@ use procession_benches::programs;
 use crate::external::External;
 use crate::measure::Outcome;
 use crate::report::Report;
-use crate::rows::{ROWS, Row};
+use crate::rows::Row;
 
 /// The options of the command line.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ struct Options {
 impl Options {
     /// Returns the rows that are wanted.
     fn rows(&self) -> impl Iterator<Item = &'static Row> {
-        ROWS.iter().filter(|row| self.only.is_empty() || self.only.iter().any(|id| id == row.id))
+        rows::all().filter(|row| self.only.is_empty() || self.only.iter().any(|id| id == row.id))
     }
 }
 
@@ -79,7 +79,7 @@ fn options(arguments: &[String]) -> Result<Options> {
         match (argument.as_str(), rest.as_slice().first()) {
             ("--quick", _) => options.quick = true,
             ("--growth", _) => options.growth = true,
-            ("--only", Some(id)) if ROWS.iter().any(|row| row.id == id) => {
+            ("--only", Some(id)) if rows::with_id(id).is_some() => {
                 options.only.push(id.clone());
                 rest.next();
             }
@@ -94,7 +94,7 @@ fn options(arguments: &[String]) -> Result<Options> {
             _ => bail!(
                 "usage: compare [--quick] [--only ID].. [--runs N] [--growth | --against PROGRAM]\n\
                  rows: {}",
-                ROWS.iter().map(|row| row.id).collect::<Vec<_>>().join(" ")
+                rows::all().map(|row| row.id).collect::<Vec<_>>().join(" ")
             ),
         }
     }
@@ -145,17 +145,19 @@ fn run(
     let mut report = Report::new(machine::describe()?);
     let mut page = markdown::HEAD.to_owned();
     let mut outcomes = Vec::new();
-    for row in options.rows() {
-        let size = row.size(options.quick);
-        let what = row.what(size);
-        eprintln!("{}: {what}", row.id);
-        let outcome = measure::row(row, size, programs, external);
-        table::print(row, &what, &outcome);
-        #[cfg(feature = "peers")]
-        chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
-        page.extend(markdown::line(row, &outcome));
-        report.add(row, &what, &outcome);
-        outcomes.push((row, outcome));
+    let rows: Vec<&Row> = options.rows().collect();
+    for group in rows.chunk_by(|row, other| row.shares_processes(other)) {
+        let size = group[0].size(options.quick);
+        let rounds = measure::rounds(group[0], size, programs, external);
+        for row in group {
+            let (what, outcome) = (row.what(size), rounds.of(row));
+            table::print(row, &what, &outcome);
+            #[cfg(feature = "peers")]
+            chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
+            page.extend(markdown::line(row, &outcome));
+            report.add(row, &what, &outcome);
+            outcomes.push((*row, outcome));
+        }
     }
     let file = folder.join("report.json");
     report.write(&file)?;

@@ -47,7 +47,7 @@ fn cells(standing: Option<Standing>, outcome: &Outcome) -> String {
 mod tests {
     use super::line;
     use crate::measure::{LIMIT, OURS, Outcome};
-    use crate::rows::ROWS;
+    use crate::rows::with_id;
 
     fn rounds(value: f64) -> Result<Vec<f64>, String> {
         Ok(vec![value; 6])
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_interval_of_each_ratio_and_a_verdict() {
-        let spawn = ROWS.iter().find(|row| row.id == "spawn").unwrap();
+        let spawn = with_id("spawn").unwrap();
         let outcome = Outcome(vec![
             (OURS, rounds(100.0)),
             (LIMIT, rounds(96.0)),

@@ -60,22 +60,42 @@ impl Outcome {
     }
 }
 
+/// The contenders after all rounds.
+#[derive(Debug)]
+pub(crate) struct Rounds(Vec<Entry>);
+
+impl Rounds {
+    /// Returns the outcome of one of the rows that these rounds measure.
+    pub(crate) fn of(&self, row: &Row) -> Outcome {
+        let (_, at) = row.drive.figures();
+        let outcome = self.0.iter().map(|Entry { name, rounds, absent, .. }| {
+            let rounds: Vec<f64> = rounds.iter().map(|figures| figures[at]).collect();
+            (*name, if rounds.is_empty() { Err(absent.clone()) } else { Ok(rounds) })
+        });
+        Outcome(outcome.collect())
+    }
+}
+
+#[derive(Debug)]
 struct Entry {
     name: &'static str,
-    /// `None` after a failure.
+    /// `None` after a failure, and after the last round.
     participant: Option<Participant>,
-    rounds: Vec<f64>,
+    /// The figures of each round.
+    rounds: Vec<Vec<f64>>,
     absent: String,
 }
 
+#[derive(Debug)]
 enum Participant {
     Itself(Contender),
     Client { client: Client, _server: Contender },
     Fresh,
 }
 
-/// Measures a row.
-pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
+/// Measures a row, and all rows that share its processes.
+pub(crate) fn rounds(row: &Row, size: Size, programs: &Path, external: &External) -> Rounds {
+    eprintln!("{}: {}", row.id, row.what(size));
     machine::small_pages(matches!(row.id, "spawn-1g" | "tokio-spawn-512m"));
     // Without this the scheduler decides whether two processes share a processor, and changes that
     // now and then. It makes a round trip up to three times as long, and changes the speed of a
@@ -115,10 +135,8 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
         entries.rotate_right(first);
     }
     machine::small_pages(false);
-    let outcome = entries.into_iter().map(|Entry { name, rounds, absent, .. }| {
-        (name, if rounds.is_empty() { Err(absent) } else { Ok(rounds) })
-    });
-    Outcome(outcome.collect())
+    entries.iter_mut().for_each(|entry| entry.participant = None);
+    Rounds(entries)
 }
 
 /// The surroundings in which the contenders of a row are started.
@@ -138,6 +156,7 @@ impl RowContext<'_> {
             "skipped: it needs {needed} descriptors, and {limit} is the limit"
         );
         ensure!(self.processors.is_possible(), "skipped: it needs two processors");
+        machine::check_children(self.row.children(self.size))?;
         if self.row.drive.is_fresh() {
             return Ok(Participant::Fresh);
         }
@@ -166,24 +185,27 @@ impl RowContext<'_> {
         Contender::start(&mut command)
     }
 
-    fn play(&self, name: &str, participant: &mut Participant) -> Result<f64> {
-        match participant {
+    /// Plays one round, and returns its figures.
+    fn play(&self, name: &str, participant: &mut Participant) -> Result<Vec<f64>> {
+        let figure = match participant {
             Participant::Itself(contender) if self.row.drive == Drive::WakeUps => {
                 let before = wake_ups(contender.pid())?;
                 contender.let_work(WATCHED)?;
                 let after = wake_ups(contender.pid())?;
-                Ok(float(after.saturating_sub(before)) / WATCHED.as_secs_f64())
+                float(after.saturating_sub(before)) / WATCHED.as_secs_f64()
             }
-            Participant::Itself(contender) => contender.round(),
-            Participant::Client { client, .. } => client.round(self.size.count),
+            Participant::Itself(contender) => contender.round()?,
+            Participant::Client { client, .. } => client.round(self.size.count)?,
             Participant::Fresh => {
                 let mut contender = self.start(name)?;
                 if self.row.drive == Drive::WarmFreshRounds {
                     contender.round()?;
                 }
-                contender.round()
+                let (count, _) = self.row.drive.figures();
+                return (0..count).map(|_| contender.round()).collect();
             }
-        }
+        };
+        Ok(vec![figure])
     }
 }
 

@@ -118,10 +118,10 @@ fn object(figures: Figures) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::ROWS;
+    use crate::rows::with_id;
 
     fn add(report: &mut Report, id: &str, all: Vec<(&'static str, Result<f64, String>)>) {
-        let row = ROWS.iter().find(|row| row.id == id).unwrap();
+        let row = with_id(id).unwrap();
         let all =
             all.into_iter().map(|(name, figure)| (name, figure.map(|figure| vec![figure; 6])));
         report.add(row, row.what, &Outcome(all.collect()));

@@ -1,5 +1,6 @@
 //! The rows: what is measured, the contenders, the amount of work, and the goals.
 
+mod crowd;
 mod on_tokio;
 
 use crate::figures::Better;
@@ -15,6 +16,9 @@ pub(crate) enum Drive {
     FreshRounds,
     /// The same, but the second round of each process counts.
     WarmFreshRounds,
+    /// The contender measures the life of a crowd, with a new process for each round. The rows of a
+    /// crowd share these processes.
+    Crowd(CrowdAct),
     /// The contender serves, and a client here measures.
     Tcp,
     /// The contender does nothing, and its wake-ups are counted.
@@ -24,7 +28,34 @@ pub(crate) enum Drive {
 impl Drive {
     /// Returns whether each round has a new process.
     pub(crate) fn is_fresh(self) -> bool {
-        matches!(self, Self::FreshRounds | Self::WarmFreshRounds)
+        matches!(self, Self::FreshRounds | Self::WarmFreshRounds | Self::Crowd(_))
+    }
+
+    /// Returns how many figures one round has, and which of them is that of the row.
+    pub(crate) fn figures(self) -> (usize, usize) {
+        match self {
+            Self::Crowd(act) => (CrowdAct::COUNT, act as usize),
+            _ => (1, 0),
+        }
+    }
+}
+
+/// What happens to a crowd, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CrowdAct {
+    Spawn,
+    Echo,
+    Memory,
+    End,
+}
+
+impl CrowdAct {
+    const COUNT: usize = 4;
+
+    /// Returns the name of its figure.
+    #[cfg(feature = "peers")]
+    pub(crate) fn noun(self) -> &'static str {
+        ["spawn", "echo", "memory", "end"][self as usize]
     }
 }
 
@@ -71,9 +102,21 @@ impl Row {
         self.what.replace("{crowd}", &grouped(&size.crowd.to_string()))
     }
 
+    /// Returns whether the same processes measure this row and another one.
+    pub(crate) fn shares_processes(&self, other: &Self) -> bool {
+        let crowds = matches!((self.drive, other.drive), (Drive::Crowd(_), Drive::Crowd(_)));
+        crowds && self.full.crowd == other.full.crowd
+    }
+
+    /// Returns how many children a contender has, if they are so many that processes may be lacking.
+    pub(crate) fn children(&self, size: Size) -> u64 {
+        if matches!(self.drive, Drive::Crowd(_)) { size.crowd } else { 0 }
+    }
+
     /// Returns the most descriptors that a contender has open.
     pub(crate) fn descriptors(&self, size: Size) -> u64 {
         match self.id {
+            _ if self.children(size) > 0 => 3 * size.crowd + 64,
             "spawn-18k" | "spawn-rate-2-3k" => size.crowd + 64,
             "spawn-5k" | "echo-5k" | "exit-storm" | "memory-per-child" => 2 * size.crowd + 64,
             "tcp-echo-1k" => size.crowd + 64,
@@ -155,8 +198,17 @@ const TCP: Row = Row {
     full: size(151, 1_000, 1),
 };
 
-/// All rows, in the order of the table.
-pub(crate) const ROWS: &[Row] = &[
+/// Returns all rows, in the order of the table.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    [ROWS, crowd::CROWDS, on_tokio::ON_TOKIO].into_iter().flatten()
+}
+
+/// Returns the row with an id.
+pub(crate) fn with_id(id: &str) -> Option<&'static Row> {
+    all().find(|row| row.id == id)
+}
+
+const ROWS: &[Row] = &[
     SPAWN,
     Row {
         id: "spawn-1g",
@@ -475,32 +527,23 @@ pub(crate) const ROWS: &[Row] = &[
         quick: size(1, 0, 100),
         full: size(5, 0, 100),
     },
-    on_tokio::TOKIO_SPAWN,
-    on_tokio::TOKIO_SPAWN_ANY,
-    on_tokio::TOKIO_SPAWN_512M,
-    on_tokio::TOKIO_BULK,
-    on_tokio::TOKIO_BULK_MULTI,
-    on_tokio::TOKIO_ECHO,
-    on_tokio::BACKGROUND_RUN,
-    on_tokio::BACKGROUND_RUN_STATIC,
-    on_tokio::BACKGROUND_RUN_64,
-    on_tokio::BACKGROUND_RUN_64_MULTI,
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::{Drive, ROWS, grouped};
+    use super::{Drive, Row, all, grouped, with_id};
 
     #[test]
     fn a_quick_run_says_how_much_it_really_measures() {
-        let row = ROWS.iter().find(|row| row.id == "run-all").unwrap();
+        let row = with_id("run-all").unwrap();
         assert_eq!(row.what(row.size(true)), "250 times true, two at a time");
         assert_eq!(row.what(row.size(false)), "2,000 times true, two at a time");
     }
 
     #[test]
     fn a_row_has_enough_rounds_for_an_interval() {
-        for row in ROWS.iter().filter(|row| row.drive != Drive::WakeUps) {
+        let is_judged = |row: &&Row| row.limit.is_some() || !row.peers.is_empty();
+        for row in all().filter(is_judged).filter(|row| row.drive != Drive::WakeUps) {
             assert!(row.quick.rounds.min(row.full.rounds) >= 6, "{}", row.id);
         }
     }
@@ -512,8 +555,8 @@ mod tests {
 
     #[test]
     fn a_row_that_another_is_held_against_comes_before_it() {
-        let at = |id: &str| ROWS.iter().position(|row| row.id == id).unwrap();
-        for row in ROWS {
+        let at = |id: &str| all().position(|row| row.id == id).unwrap();
+        for row in all() {
             let (before, _) = row.allowed_of_row.unwrap_or(("spawn", 0.0));
             assert!(at(before) <= at(row.id), "{}", row.id);
         }

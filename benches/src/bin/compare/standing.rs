@@ -60,11 +60,11 @@ pub(crate) fn print(outcomes: &[(&Row, Outcome)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::ROWS;
+    use crate::rows::with_id;
 
     #[test]
     fn the_best_peer_is_the_one_against_which_we_look_worst() {
-        let row = ROWS.iter().find(|row| row.id == "spawn-18k").unwrap();
+        let row = with_id("spawn-18k").unwrap();
         let rounds = |value| Ok(vec![value; 6]);
         let outcome = Outcome(vec![
             (OURS, rounds(100.0)),

@@ -2,6 +2,7 @@
 
 mod background;
 mod bulk;
+mod cats;
 mod crowd;
 mod echo;
 mod helpers;
@@ -33,6 +34,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "exit-storm" => crowd::exit_storm,
         "memory-per-child" => crowd::memory,
         "idle" => crowd::idle,
+        id if id.starts_with("crowd-") => cats::life,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
         "lines" => helpers::lines,

@@ -1,6 +1,7 @@
 //! tokio, on its current-thread runtime, used as its documentation says.
 
 mod bulk;
+mod cats;
 mod crowd;
 mod echo;
 mod helpers;
@@ -30,6 +31,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "exit-storm" => crowd::exit_storm,
         "memory-per-child" => crowd::memory,
         "idle" => crowd::idle,
+        id if id.starts_with("crowd-") => cats::life,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
         "lines" => bulk::lines,

@@ -4,10 +4,23 @@
 use super::{BULK, Drive, MIB, Row, SPAWN, size};
 use crate::machine::Processors::{Any, One};
 
+pub(super) const ON_TOKIO: &[Row] = &[
+    TOKIO_SPAWN,
+    TOKIO_SPAWN_ANY,
+    TOKIO_SPAWN_512M,
+    TOKIO_BULK,
+    TOKIO_BULK_MULTI,
+    TOKIO_ECHO,
+    BACKGROUND_RUN,
+    BACKGROUND_RUN_STATIC,
+    BACKGROUND_RUN_64,
+    BACKGROUND_RUN_64_MULTI,
+];
+
 const AGAINST_TOKIO: Row = Row { limit: None, peers: &["tokio"], goals: &[], ..SPAWN };
 
 /// On one processor the time is the processor time of parent and child together.
-pub(super) const TOKIO_SPAWN: Row = Row {
+const TOKIO_SPAWN: Row = Row {
     id: "tokio-spawn",
     what: "on tokio, one processor: a program that only exits, three pipes, spawn and wait",
     processors: One,
@@ -15,7 +28,7 @@ pub(super) const TOKIO_SPAWN: Row = Row {
     ..AGAINST_TOKIO
 };
 
-pub(super) const TOKIO_SPAWN_ANY: Row = Row {
+const TOKIO_SPAWN_ANY: Row = Row {
     id: "tokio-spawn-any",
     what: "the same on any processor",
     processors: Any,
@@ -23,7 +36,7 @@ pub(super) const TOKIO_SPAWN_ANY: Row = Row {
     ..TOKIO_SPAWN
 };
 
-pub(super) const TOKIO_SPAWN_512M: Row = Row {
+const TOKIO_SPAWN_512M: Row = Row {
     id: "tokio-spawn-512m",
     what: "the same with 512 MiB resident in pages of 4 KiB, an fd map and a new session",
     drive: Drive::WarmFreshRounds,
@@ -33,7 +46,7 @@ pub(super) const TOKIO_SPAWN_512M: Row = Row {
     ..TOKIO_SPAWN_ANY
 };
 
-pub(super) const TOKIO_BULK: Row = Row {
+const TOKIO_BULK: Row = Row {
     id: "tokio-bulk",
     what: "on tokio, one thread: a child writes chunks of 128 KiB, on another processor",
     limit: None,
@@ -44,7 +57,7 @@ pub(super) const TOKIO_BULK: Row = Row {
     ..BULK
 };
 
-pub(super) const TOKIO_BULK_MULTI: Row = Row {
+const TOKIO_BULK_MULTI: Row = Row {
     id: "tokio-bulk-multi",
     what: "the same in a task of a runtime with two threads",
     processors: Any,
@@ -52,7 +65,7 @@ pub(super) const TOKIO_BULK_MULTI: Row = Row {
     ..TOKIO_BULK
 };
 
-pub(super) const TOKIO_ECHO: Row = Row {
+const TOKIO_ECHO: Row = Row {
     id: "tokio-echo",
     what: "on tokio: one byte through cat and back",
     quick: size(41, 500, 0),
@@ -60,7 +73,7 @@ pub(super) const TOKIO_ECHO: Row = Row {
     ..AGAINST_TOKIO
 };
 
-pub(super) const BACKGROUND_RUN: Row = Row {
+const BACKGROUND_RUN: Row = Row {
     id: "background-run",
     what: "the output of true for a task of tokio, by a loop on a thread of its own",
     quick: size(31, 6, 1),
@@ -68,7 +81,7 @@ pub(super) const BACKGROUND_RUN: Row = Row {
     ..AGAINST_TOKIO
 };
 
-pub(super) const BACKGROUND_RUN_STATIC: Row = Row {
+const BACKGROUND_RUN_STATIC: Row = Row {
     id: "background-run-static",
     what: "the same with a static program that only exits",
     quick: size(41, 10, 1),
@@ -76,7 +89,7 @@ pub(super) const BACKGROUND_RUN_STATIC: Row = Row {
     ..BACKGROUND_RUN
 };
 
-pub(super) const BACKGROUND_RUN_64: Row = Row {
+const BACKGROUND_RUN_64: Row = Row {
     id: "background-run-64",
     what: "the same, {crowd} at once, each",
     goals: &[("tokio", 1.5)],
@@ -85,7 +98,7 @@ pub(super) const BACKGROUND_RUN_64: Row = Row {
     ..BACKGROUND_RUN
 };
 
-pub(super) const BACKGROUND_RUN_64_MULTI: Row = Row {
+const BACKGROUND_RUN_64_MULTI: Row = Row {
     id: "background-run-64-multi",
     what: "the same, {crowd} at once, for a runtime with two threads, each",
     goals: &[],
