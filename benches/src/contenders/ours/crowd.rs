@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use procession::prelude::*;
-use procession::{ProcessTerminated, gather};
+use procession::gather;
 
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::{Leash, resident_bytes};
@@ -15,33 +15,22 @@ use crate::job::{Job, Ready};
 pub(super) struct Crowd {
     leash: Leash,
     processes: Vec<Process>,
-    ended: Vec<Deferred<(), ProcessTerminated>>,
 }
 
 impl Crowd {
     /// Starts the row's number of children.
     pub(super) fn start(reactor: &Handle, job: &Job) -> Result<Self> {
         let leash = Leash::new()?;
-        let mut crowd = Self { leash, processes: Vec::new(), ended: Vec::new() };
+        let mut crowd = Self { leash, processes: Vec::new() };
         let input = Arc::new(crowd.leash.child_end.try_clone()?);
         let command = Command::new(job.program("hold"))
             .child_fd(0, Fd::inherit(input))
             .child_fd(1, Fd::from_child())
             .child_fd(2, Fd::null());
         for _ in 0..job.crowd {
-            let (promise, ended) = Deferred::new();
-            crowd.processes.push(reactor.spawn_process(Member(promise), command.clone())?);
-            crowd.ended.push(ended);
+            crowd.processes.push(reactor.spawn_process(Deaf, command.clone())?);
         }
         Ok(crowd)
-    }
-}
-
-struct Member(Promise<(), ProcessTerminated>);
-
-impl ProcessProtocol for Member {
-    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-        self.0.complete(reason.map(drop));
     }
 }
 
@@ -51,9 +40,10 @@ pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
         let crowd = Crowd::start(&reactor, &job)?;
+        let ended: Vec<_> = crowd.processes.iter().map(Process::ended).collect();
         let watch = Stopwatch::start();
         crowd.leash.let_go();
-        reactor.block_on(gather(crowd.ended))?;
+        reactor.block_on(gather(ended))?;
         Ok(watch.micros_each(job.crowd))
     }))
 }
