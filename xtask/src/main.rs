@@ -7,6 +7,7 @@
 
 mod api;
 mod binaries;
+mod book;
 mod busy;
 mod cargo;
 mod cases;
@@ -43,8 +44,8 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 12] = [
-    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks",
+const WITH_ARGUMENTS: [&str; 13] = [
+    "book", "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks",
     "mutants", "release",
 ];
 
@@ -68,6 +69,7 @@ const TASKS: &[Task] = &[
     ("examples", cargo::examples),
     ("bench-build", cargo::bench_build),
     ("counts", cargo::counts),
+    ("book", book::run),
     ("matrix", matrix::run),
     ("compare", cargo::compare),
     ("portability", portability::run),
