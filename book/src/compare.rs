@@ -1,8 +1,12 @@
-//! COMPARE.md is the chapter of comparison for readers of the repository.
+//! What the root of the repository shares with the book: COMPARE.md is the chapter of comparison, and the
+//! README has a listing.
+
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::{Faults, Places};
+use crate::chapter::Include;
+use crate::{Faults, Places, listing};
 
 const NOTE: &str = "<!-- Made of book/en/src/comparison.md by `cargo xtask book --write`. -->\n\n";
 
@@ -21,6 +25,22 @@ pub(crate) fn check(places: &Places, write: bool, faults: &mut Faults) -> Result
     }
     if std::fs::read_to_string(path).ok().as_deref() != Some(&*wanted) {
         faults.add("COMPARE.md is not the chapter: cargo xtask book --write");
+    }
+    Ok(())
+}
+
+/// Checks that the README shows the program on tokio as the tests run it. As a doctest it would need the
+/// feature `tokio`.
+///
+/// # Errors
+///
+/// If the README or the program cannot be read.
+pub(crate) fn check_readme(places: &Places, faults: &mut Faults) -> Result<()> {
+    let path = PathBuf::from("book/chapters/tests/chapters/readme_tokio.rs");
+    let shown = listing::text(&places.root, &Include { path, region: "main".to_owned() })?;
+    let readme = std::fs::read_to_string(places.root.join("README.md")).context("no README.md")?;
+    if !readme.contains(&format!("```rs\n{shown}\n```")) {
+        faults.add("README.md: the program on tokio is not that of readme_tokio.rs");
     }
     Ok(())
 }

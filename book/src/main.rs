@@ -66,6 +66,7 @@ fn run() -> Result<bool> {
         .collect::<Result<Vec<_>>>()?;
     edition::compare(&editions, &places, &mut faults)?;
     compare::check(&places, std::env::args().any(|arg| arg == "--write"), &mut faults)?;
+    compare::check_readme(&places, &mut faults)?;
     for edition in &editions {
         build::build(&places, edition, &editions, &mut faults)?;
     }

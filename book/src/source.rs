@@ -34,7 +34,8 @@ fn write_page(places: &Places, path: &Path) -> Result<String> {
     let name = path.to_str().context("a path in UTF-8")?;
     let source = places.root.join(path);
     ensure!(source.is_file(), "a link to {name}, which is no file of the repository");
-    let page = format!("{name}.html");
+    // mdBook would take `.md.html` for a chapter.
+    let page = format!("{}.html", name.strip_suffix(".md").unwrap_or(name));
     let target = places.output.join("files").join(&page);
     if target.exists() {
         return Ok(page);

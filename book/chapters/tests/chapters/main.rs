@@ -8,6 +8,7 @@ mod blocking_run;
 mod cat_protocol;
 mod doors;
 mod first_run;
+mod readme_tokio;
 mod run_options;
 mod descriptors;
 mod flow;
