@@ -58,7 +58,7 @@ fn run() -> Result<bool> {
     if places.output.exists() {
         std::fs::remove_dir_all(&places.output).context("the old pages cannot be removed")?;
     }
-    let there = |language: &&&str| places.language(language).join("book.toml").exists();
+    let there = |language: &&&str| places.language(language).join("src/SUMMARY.md").exists();
     let languages: Vec<_> = LANGUAGES.iter().filter(there).copied().collect();
     let editions = languages
         .iter()
