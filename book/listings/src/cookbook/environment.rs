@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let changed = sh().env_remove("HOME").output_blocking()?;
     print!("two changes:  {}", changed.stdout_utf8()?);
 
-    let clean = Run::new("/usr/bin/env").env_clear().env("LANG", "C").check();
+    let clean = Run::new("env").env_clear().env("LANG", "C").check();
     print!("nothing else: {}", clean.output_blocking()?.stdout_utf8()?);
     Ok(())
 }
