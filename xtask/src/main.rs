@@ -32,6 +32,7 @@ mod tokens;
 mod tool;
 mod tree;
 mod twisted;
+mod words;
 
 use std::env;
 use std::path::Path;
@@ -69,6 +70,7 @@ const TASKS: &[Task] = &[
     ("examples", cargo::examples),
     ("bench-build", cargo::bench_build),
     ("counts", cargo::counts),
+    ("words", words::run),
     ("book", book::run),
     ("matrix", matrix::run),
     ("compare", cargo::compare),
