@@ -46,8 +46,8 @@ type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
 const WITH_ARGUMENTS: [&str; 13] = [
-    "book", "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks",
-    "mutants", "release",
+    "book", "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan",
+    "leaks", "mutants", "release",
 ];
 
 const TASKS: &[Task] = &[
