@@ -7,6 +7,7 @@
 
 mod api;
 mod binaries;
+mod book;
 mod busy;
 mod cargo;
 mod cases;
@@ -31,6 +32,7 @@ mod tokens;
 mod tool;
 mod tree;
 mod twisted;
+mod words;
 
 use std::env;
 use std::path::Path;
@@ -43,9 +45,9 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 12] = [
-    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks",
-    "mutants", "release",
+const WITH_ARGUMENTS: [&str; 13] = [
+    "book", "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan",
+    "leaks", "mutants", "release",
 ];
 
 const TASKS: &[Task] = &[
@@ -68,6 +70,8 @@ const TASKS: &[Task] = &[
     ("examples", cargo::examples),
     ("bench-build", cargo::bench_build),
     ("counts", cargo::counts),
+    ("words", words::run),
+    ("book", book::run),
     ("matrix", matrix::run),
     ("compare", cargo::compare),
     ("portability", portability::run),

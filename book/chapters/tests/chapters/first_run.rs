@@ -1,0 +1,19 @@
+//! Runs a program on a loop, as a whole program.
+
+// ANCHOR: main
+use procession::prelude::*;
+use std::error::Error;
+
+fn main() -> Result<Stopped, Box<dyn Error>> {
+    run_main(async {
+        let hello = Run::new("echo").arg("hello").check().await?;
+        println!("{}", hello.stdout_utf8()?.trim());
+        Ok(())
+    })
+}
+// ANCHOR_END: main
+
+#[test]
+fn it_finishes() {
+    assert_eq!(main().unwrap(), Stopped::Finished);
+}

@@ -1,0 +1,106 @@
+//! Children on terminals of their own.
+
+use procession::Stdin;
+use procession::prelude::*;
+use std::error::Error;
+
+// ANCHOR: colours
+async fn as_on_a_terminal() -> Result<Bytes, Box<dyn Error>> {
+    let program = Command::new("sh").args(["-c", "test -t 1 && echo colours"]).pty(Pty::new());
+    let outcome = Run::from(program).stdin(Stdin::as_in_command()).check().await?;
+    Ok(outcome.stdout) // "colours\r\n": the terminal adds a carriage return
+}
+// ANCHOR_END: colours
+
+// ANCHOR: screen
+struct Screen;
+
+impl ProcessProtocol for Screen {
+    fn connection_made(&mut self, process: &Process) {
+        process.write("stty size; exit\n"); // typed on the terminal
+    }
+
+    fn out_received(&mut self, _: &Process, data: Bytes) {
+        print!("{}", String::from_utf8_lossy(&data));
+    }
+
+    fn process_ended(&mut self, _: &Process, _: ExitReason) {
+        Handle::current().stop();
+    }
+}
+
+fn main() -> Result<Stopped, Box<dyn Error>> {
+    let mut reactor = Reactor::new()?;
+    let size = Pty::new().size(24, 80); // rows, columns
+    let shell = Command::new("sh").pty(size).env("TERM", "dumb").env("PS1", "$ ");
+    let shell = reactor.spawn_process(Screen, shell)?;
+    shell.resize(50, 132)?; // the child gets SIGWINCH
+    Ok(reactor.run()?)
+}
+// ANCHOR_END: screen
+
+// ANCHOR: paste
+/// Types text of any length. In canonical mode the kernel cuts a line after 4,095 bytes.
+fn paste(process: &Process, text: Bytes) -> std::io::Result<()> {
+    let mut settings = process.termios()?;
+    settings.set_canonical(false);
+    process.set_termios(&settings)?;
+    process.write(text);
+    Ok(())
+}
+// ANCHOR_END: paste
+
+// ANCHOR: own
+/// Passes keys on one by one while the guard lives. The drop puts the settings back.
+fn keys_one_by_one() -> std::io::Result<procession::RawMode> {
+    procession::RawMode::begin(std::io::stdin())
+}
+// ANCHOR_END: own
+
+#[test]
+fn a_program_on_a_terminal_knows_it() {
+    let mut reactor = Reactor::new().unwrap();
+    assert_eq!(reactor.block_on(as_on_a_terminal()).unwrap(), "colours\r\n");
+}
+
+#[test]
+fn the_shell_leaves() {
+    assert_eq!(main().unwrap(), Stopped::Called);
+}
+
+#[test]
+fn a_long_line_arrives_whole() {
+    struct Count(BytesMut, Promise<usize, procession::NoError>);
+    impl ProcessProtocol for Count {
+        fn connection_made(&mut self, process: &Process) {
+            let mut settings = process.termios().unwrap();
+            settings.set_echo(false);
+            process.set_termios(&settings).unwrap();
+            paste(process, vec![b'x'; 10_000].into()).unwrap();
+        }
+
+        fn out_received(&mut self, _: &Process, data: Bytes) {
+            self.0.extend_from_slice(&data);
+        }
+
+        fn process_ended(&mut self, _: &Process, _: ExitReason) {
+            self.1.complete(Ok(self.0.iter().filter(|byte| **byte == b'x').count()));
+        }
+    }
+    let mut reactor = Reactor::new().unwrap();
+    let (promise, count) = Deferred::new();
+    let head = Command::new("head").args(["-c", "10000"]).pty(Pty::new());
+    reactor.spawn_process(Count(BytesMut::new(), promise), head).unwrap();
+    assert_eq!(reactor.block_on(count).unwrap(), 10_000);
+}
+
+#[test]
+fn only_a_terminal_has_a_raw_mode() {
+    let pair = Pty::open().unwrap();
+    let terminal = pair.slave().unwrap();
+    let before = procession::Termios::of(terminal).unwrap();
+    let raw = procession::RawMode::begin(terminal).unwrap();
+    assert!(!procession::Termios::of(terminal).unwrap().is_canonical());
+    drop(raw);
+    assert_eq!(procession::Termios::of(terminal).unwrap().is_canonical(), before.is_canonical());
+}

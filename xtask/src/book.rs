@@ -1,0 +1,13 @@
+//! The task `book`: builds the book and checks it. `book/src` has the code, as a workspace of its own.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use crate::arguments;
+
+/// Builds the book in each language into `target/book`, and checks its links and listings.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let arguments = arguments();
+    let package = ["--manifest-path", "book/Cargo.toml", "--target-dir", "target/book-tool"];
+    Ok(cmd!(sh, "cargo run --quiet --locked {package...} -- {arguments...}").run()?)
+}
