@@ -94,8 +94,8 @@ mod on_tokio {
 
 mod pipeline {
     // ANCHOR: pipeline
-    use procession::prelude::*;
     use procession::Pipeline;
+    use procession::prelude::*;
     use std::fs::File;
 
     pub(super) async fn by_pipeline(sorted: File) -> Result<(), Box<dyn std::error::Error>> {

@@ -123,7 +123,9 @@ fn a_producer_writes_what_the_child_reads() {
     }
     let mut reactor = Reactor::new().unwrap();
     let (promise, count) = Deferred::new();
-    reactor.spawn_process(Sum(BytesMut::new(), promise), Command::new("tail").args(["-n", "1"])).unwrap();
+    reactor
+        .spawn_process(Sum(BytesMut::new(), promise), Command::new("tail").args(["-n", "1"]))
+        .unwrap();
     assert_eq!(reactor.block_on(count).unwrap(), "100\n");
 }
 

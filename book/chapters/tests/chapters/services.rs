@@ -8,9 +8,11 @@ fn services() -> Monitor {
     let db = Command::new("postgres").args(["-D", "data"]);
     let web = Policy::on_failure().after("db");
     let web = web.backoff(Duration::from_millis(200), Duration::from_secs(30));
-    Monitor::new()
-        .add("db", db, Policy::always().ready_when(Ready::tcp(5432)))
-        .add("web", Command::new("./web"), web)
+    Monitor::new().add("db", db, Policy::always().ready_when(Ready::tcp(5432))).add(
+        "web",
+        Command::new("./web"),
+        web,
+    )
 }
 
 fn main() -> Result<Stopped, MonitorError> {
