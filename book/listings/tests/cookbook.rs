@@ -64,7 +64,7 @@ listings! {
     pty => prints("on a terminal\n24 80\n");
     socket_activation => prints("hello from http\n");
     signal => prints("reloaded\n");
-    kill_tree => prints_lines(&["the shell * after 0.* s; nothing is left: true"]);
+    kill_tree => prints_lines(&["the shell ended by signal 15 after * s; nothing is left: true"]);
     ctrl_c => an_interrupt_ends_every_child;
     daemon => the_daemon_lives_on;
     many => many_run;
@@ -159,11 +159,10 @@ fn the_second_attempt_succeeds(listing: Run) {
 
 fn the_user_is_changed_by_root_only(listing: Run) {
     let output = output_of(listing);
-    if rustix::process::geteuid().is_root() {
-        assert_eq!(output, "it ran as nobody\n");
-    } else {
-        assert!(output.ends_with("Operation not permitted\n"), "{output}");
-    }
+    // The tests may run as that user.
+    let is_refused =
+        output.ends_with("Operation not permitted\n") && !rustix::process::geteuid().is_root();
+    assert!(output == "it ran as nobody\n" || is_refused, "{output}");
 }
 
 fn both_outputs_are_in_the_file(listing: Run) {
@@ -236,8 +235,8 @@ fn many_run(listing: Run) {
 fn the_progress_is_shown(listing: Run) {
     let output = output_of(listing);
     assert!(output.starts_with("0 of 4 ended, 1 running\n"), "{output}");
-    assert!(output.contains("\njob 1: sh -c 'exit 3' exited with status 3 after 0."), "{output}");
-    assert!(output.ends_with("\n4 of 4 ended, 0 running\n"), "{output}");
+    assert!(output.contains("\njob 1: sh -c 'exit 3' exited with status 3 after "), "{output}");
+    assert!(output.contains("\n4 of 4 ended, 0 running\n"), "{output}");
 }
 
 fn it_is_restarted_and_given_up(listing: Run) {

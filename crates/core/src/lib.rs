@@ -6,6 +6,18 @@
 //! * [`Signal`], [`IntoBytes`], [`WriteError`]: small values that every layer above shares;
 //! * [`driver`]: for authors of transports: write queues, a result that crosses threads, and more.
 //!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | hand a result on, at most once | [`Deferred::new`]: a [`Promise`] and a [`Deferred`] |
+//! | go on with it | [`map`](Deferred::map), [`and_then`](Deferred::and_then), [`or_else`](Deferred::or_else), [`then`](Deferred::then), [`done`](Deferred::done), or `.await` |
+//! | give it up | [`cancel`](Deferred::cancel), [`timeout`](Deferred::timeout), or its drop |
+//! | let it go on unwatched | [`detach`](Deferred::detach) |
+//! | wait for several | [`gather`], [`gather_all`], [`first_of`] |
+//! | hear of a result that somebody gave up | [`Promise::on_cancel`] |
+//! | move time in a test | [`FakeClock`] |
+//!
 //! # What this crate does not do
 //!
 //! It makes no system call, starts no thread and owns no descriptor. It has no event loop and no

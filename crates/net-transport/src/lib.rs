@@ -6,6 +6,16 @@
 //! `Transport`, through which the protocol acts. Writes are queued and never block: when a callback
 //! returns, one system call sends everything that it wrote.
 //!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | serve | [`listen_tcp`](NetTransports::listen_tcp), [`listen_unix`](NetTransports::listen_unix): a [`Listener`] |
+//! | connect | [`connect_tcp`](NetTransports::connect_tcp), [`connect_unix`](NetTransports::connect_unix): a `Deferred` of a `Transport` |
+//! | take over what is open | [`adopt_listener`](NetTransports::adopt_listener), [`adopt_stream`](NetTransports::adopt_stream) |
+//! | speak on the standard streams | [`stdio`](NetTransports::stdio), [`stdio_on`](NetTransports::stdio_on) |
+//! | stop | [`Listener::stop_listening`] |
+//!
 //! # What this crate does not do
 //!
 //! * It has no TLS, no datagrams and no HTTP, only byte streams.

@@ -19,6 +19,21 @@
 //! [`Process`](procession_protocol::Process), which every callback gets as well; its methods write,
 //! close, pause and signal. `SpawnProcess::adopt` does the same with a child that already runs.
 //!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | describe a child | [`Command`], [`Fd`], [`Pty`] |
+//! | find its file | [`which`] |
+//! | start it without a loop | [`Command::spawn`]: a [`Spawned`] |
+//! | read all of its outputs | [`Spawned::output`] |
+//! | wait for it | [`Spawned::wait`], [`Spawned::wait_timeout`], [`Spawned::try_wait`] |
+//! | end it, and its group | [`Spawned::signal`], [`Spawned::terminate`] |
+//! | start it on a loop | `SpawnProcess`: a protocol, an async `Child`, a `Pipeline` |
+//! | keep all that it starts together | [`Scope`] |
+//! | end children with the program | [`Command::owned`], [`end_children_with_program`] |
+//! | test code that starts children | `FakeChildren` |
+//!
 //! # What this crate does not do
 //!
 //! It runs no shell, parses no command lines and does not restart children; build that on top.

@@ -7,6 +7,20 @@
 //! [`Protocol`], [`Factory`], [`Transport`] and [`FakeConnection`] are the same for connections. A
 //! [`StreamAdapter`] runs a [`Protocol`] over a child.
 //!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | receive the events of a child, of a connection | [`ProcessProtocol`], [`Protocol`] |
+//! | receive all of them in one method | [`ProcessProtocol::on_event`], [`Protocol::on_event`] |
+//! | write, close, pause, signal, terminate | [`Process`], [`Transport`] |
+//! | feed it as fast as it reads | [`Producer`], [`ReadProducer`] |
+//! | move bytes without the program | [`Process::forward`], [`Transport::forward`] |
+//! | cut bytes into lines, frames, text | [`LineReceiver`], [`FrameReceiver`], [`Utf8Chunks`] |
+//! | know how a child ended | [`ExitReason`], [`ExitReasonExt`] |
+//! | run a protocol for streams over a child | [`StreamAdapter`] |
+//! | test without a child or a peer | [`FakeProcess`], [`FakeConnection`] |
+//!
 //! # What this crate does not do
 //!
 //! It starts no process, opens no descriptor and makes no system call; it has no event loop and

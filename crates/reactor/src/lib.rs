@@ -9,6 +9,23 @@
 //! Authors of transports find their part in [`driver`], which is unstable, and behind
 //! [`Handle::io`].
 //!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | run until a stop or a signal | [`Reactor::run`] |
+//! | run a future as the whole program | [`run_main`], [`Reactor::run_until`] |
+//! | wait for one result | [`Reactor::block_on`] |
+//! | run inside another loop | [`Reactor::turn`], [`Reactor::next_deadline`], [`Reactor::shut_down`] |
+//! | watch a descriptor | [`Handle::register`] |
+//! | call later, or again and again | [`Handle::call_later`], [`Handle::call_every`] |
+//! | start a task | [`Handle::spawn_local`], [`Handle::defer`] |
+//! | limit a future, or sleep | [`Handle::timeout`], [`Handle::sleep`] |
+//! | block elsewhere | [`Handle::defer_to_thread`] |
+//! | be called from another thread | [`Handle::remote`] |
+//! | watch a signal | [`Handle::on_signal`] |
+//! | stop | [`Handle::stop`] |
+//!
 //! # What this crate does not do
 //!
 //! * It does not know processes, protocols or sockets. `procession-process-transport` and

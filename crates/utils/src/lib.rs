@@ -25,6 +25,18 @@
 //! default, adds everything that runs on a loop. Without it,
 //! [`Run`] blocks, and `cargo tree` shows neither `procession-reactor` nor `polling`.
 //!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | run a program to its end | [`Run`], [`Run::output_blocking`] |
+//! | bound its output, its time, its tries | [`Run::keep`], [`Run::timeout`], [`Run::retry`] |
+//! | follow its lines | [`Run::for_each_line`], `Run::lines` |
+//! | run many | `run_all` |
+//! | talk to a program | `Dialogue` |
+//! | keep programs running | `Monitor`, `Ready` |
+//! | run on any executor, or from threads | `Background` |
+//!
 //! # What this crate does not do
 //!
 //! This crate runs no shell, parses no command lines and builds no pipelines. It does not keep
