@@ -70,7 +70,9 @@ impl Page<'_> {
         let link = |edition: &Edition| {
             let language = &edition.language;
             let called = if language == "zh" { "中文" } else { "English" };
-            format!("<div class=\"editions\"><a href=\"../{language}/{page}\">{called}</a></div>\n\n")
+            format!(
+                "<div class=\"editions\"><a href=\"../{language}/{page}\">{called}</a></div>\n\n"
+            )
         };
         editions.iter().filter(has_it).map(link).collect()
     }

@@ -38,7 +38,8 @@ impl Chapter {
             }
             if let Some(include) = include(line) {
                 if block.is_none() {
-                    faults.add(format!("{folder}/{name}: a listing outside of a code block: {line}"));
+                    faults
+                        .add(format!("{folder}/{name}: a listing outside of a code block: {line}"));
                 }
                 includes.push(include);
             }

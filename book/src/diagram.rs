@@ -43,7 +43,8 @@ fn translated(svg: &str, words: &HashMap<&str, &str>) -> Result<String> {
         match content.flatten() {
             Some((begin, end)) if !is_code(line) => {
                 let text = &line[begin..end];
-                let word = words.get(text).with_context(|| format!("no translation of {text:?}"))?;
+                let word =
+                    words.get(text).with_context(|| format!("no translation of {text:?}"))?;
                 result += &line[..begin];
                 result += word;
                 result += &line[end..];
@@ -68,7 +69,8 @@ mod tests {
     fn texts_are_translated_and_code_is_not() {
         let svg = "<svg>\n<text x=\"1\">parent</text>\n<text class=\"code\">write</text>\n</svg>\n";
         let words = translations("parent = 父进程\n");
-        let wanted = "<svg>\n<text x=\"1\">父进程</text>\n<text class=\"code\">write</text>\n</svg>\n";
+        let wanted =
+            "<svg>\n<text x=\"1\">父进程</text>\n<text class=\"code\">write</text>\n</svg>\n";
         assert_eq!(translated(svg, &words).unwrap(), wanted);
         assert!(translated("<text>child</text>\n", &words).is_err());
     }

@@ -56,8 +56,7 @@ fn broken(page: &Path, link: &str, pages: &HashMap<PathBuf, String>) -> Option<&
     if !target.exists() {
         return Some("leads to no file");
     }
-    let has_anchor =
-        |text: &String| attributes(text, &["id=\"", "name=\""]).any(|id| id == anchor);
+    let has_anchor = |text: &String| attributes(text, &["id=\"", "name=\""]).any(|id| id == anchor);
     let is_there = anchor.is_empty() || pages.get(&target).is_none_or(has_anchor);
     (!is_there).then_some("leads to no such place of its page")
 }

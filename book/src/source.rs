@@ -17,7 +17,8 @@ pub(crate) fn link(places: &Places, line: &str) -> Result<String> {
         let end = begin + rest[begin..].find(')').context("a link without an end")?;
         let target = &rest[begin..end];
         let (file, anchor) = target.split_once('#').map_or((target, None), |(f, a)| (f, Some(a)));
-        let path = from_root(file).with_context(|| format!("a link out of the repository: {target}"))?;
+        let path =
+            from_root(file).with_context(|| format!("a link out of the repository: {target}"))?;
         let page = write_page(places, &path)?;
         result += &rest[..begin];
         result += &format!("../files/{page}");
@@ -47,7 +48,8 @@ fn write_page(places: &Places, path: &Path) -> Result<String> {
         format!("<pre><code>{}</code></pre>", escaped(&text))
     };
     std::fs::create_dir_all(target.parent().context("a page is in a folder")?)?;
-    std::fs::write(&target, page_of(name, &body)).with_context(|| format!("{page}: cannot be written"))?;
+    std::fs::write(&target, page_of(name, &body))
+        .with_context(|| format!("{page}: cannot be written"))?;
     Ok(page)
 }
 
@@ -92,7 +94,9 @@ fn markdown(text: &str, mut on_image: impl FnMut(&str) -> Result<()>) -> Result<
                 }
             }
             Event::End(TagEnd::Heading(_)) => {
-                let Some((start, words)) = heading.take() else { bail!("a heading without a start") };
+                let Some((start, words)) = heading.take() else {
+                    bail!("a heading without a start")
+                };
                 if let Event::Start(Tag::Heading { id, .. }) = &mut events[start] {
                     *id = Some(CowStr::from(slug(&words)));
                 }

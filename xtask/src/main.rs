@@ -32,6 +32,7 @@ mod tokens;
 mod tool;
 mod tree;
 mod twisted;
+mod words;
 
 use std::env;
 use std::path::Path;
@@ -45,8 +46,8 @@ type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
 const WITH_ARGUMENTS: [&str; 13] = [
-    "book", "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks",
-    "mutants", "release",
+    "book", "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan",
+    "leaks", "mutants", "release",
 ];
 
 const TASKS: &[Task] = &[
@@ -69,6 +70,7 @@ const TASKS: &[Task] = &[
     ("examples", cargo::examples),
     ("bench-build", cargo::bench_build),
     ("counts", cargo::counts),
+    ("words", words::run),
     ("book", book::run),
     ("matrix", matrix::run),
     ("compare", cargo::compare),

@@ -21,7 +21,7 @@ mod job {
     use std::time::Duration;
 
     /// A step of a CI job: a time limit, bounded output, the log as it comes, and nothing left behind.
-    pub(super) async fn step(
+    async fn step(
         script: &str,
         job: &Scope,
         limit: Duration,
@@ -39,6 +39,26 @@ mod job {
             .await
     }
     // ANCHOR_END: job
+
+    #[test]
+    fn a_step_reports_its_lines_and_its_failure() {
+        use std::cell::RefCell;
+        use std::rc::Rc;
+
+        let mut reactor = Reactor::new().unwrap();
+        let scope = procession::Scope::new("book-ci").unwrap();
+        let lines = Rc::new(RefCell::new(Vec::new()));
+        let log = Rc::clone(&lines);
+        let step = step(
+            "echo one; echo two >&2; exit 3",
+            &scope,
+            std::time::Duration::from_secs(60),
+            move |line| log.borrow_mut().push(String::from_utf8_lossy(line).into_owned()),
+        );
+        let error = reactor.block_on(step).unwrap_err();
+        assert!(error.to_string().contains("exited with status 3"), "{error}");
+        assert_eq!(*lines.borrow(), ["one", "two"]);
+    }
 }
 
 #[test]
@@ -46,24 +66,4 @@ fn the_program_ends_when_its_work_is_done() {
     procession_test_support::isolated("containers::the_program_ends_when_its_work_is_done", || {
         assert_eq!(main().unwrap(), Stopped::Finished);
     });
-}
-
-#[test]
-fn a_step_reports_its_lines_and_its_failure() {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
-    let mut reactor = Reactor::new().unwrap();
-    let scope = procession::Scope::new("book-ci").unwrap();
-    let lines = Rc::new(RefCell::new(Vec::new()));
-    let log = Rc::clone(&lines);
-    let step = job::step(
-        "echo one; echo two >&2; exit 3",
-        &scope,
-        std::time::Duration::from_secs(60),
-        move |line| log.borrow_mut().push(String::from_utf8_lossy(line).into_owned()),
-    );
-    let error = reactor.block_on(step).unwrap_err();
-    assert!(error.to_string().contains("exited with status 3"), "{error}");
-    assert_eq!(*lines.borrow(), ["one", "two"]);
 }

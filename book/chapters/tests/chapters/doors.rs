@@ -39,19 +39,25 @@ mod protocol {
         }
     }
 
-    pub(super) async fn by_protocol() -> Result<Bytes, Box<dyn std::error::Error>> {
+    async fn by_protocol() -> Result<Bytes, Box<dyn std::error::Error>> {
         let (result, sorted) = Deferred::new();
         Handle::current().spawn_process(Sort { sorted: BytesMut::new(), result }, "sort")?;
         Ok(sorted.await?)
     }
     // ANCHOR_END: protocol
+
+    #[test]
+    fn it_sorts() {
+        let mut reactor = Reactor::new().unwrap();
+        assert_eq!(reactor.block_on(by_protocol()).unwrap(), super::SORTED);
+    }
 }
 
 mod child {
     // ANCHOR: child
     use procession::prelude::*;
 
-    pub(super) async fn by_child() -> Result<Vec<u8>, procession::ChildError> {
+    async fn by_child() -> Result<Vec<u8>, procession::ChildError> {
         let mut sort = Handle::current().spawn_child("sort")?;
         sort.write("b\na\n").await?;
         sort.close_stdin();
@@ -60,6 +66,12 @@ mod child {
         Ok(sorted)
     }
     // ANCHOR_END: child
+
+    #[test]
+    fn it_sorts() {
+        let mut reactor = Reactor::new().unwrap();
+        assert_eq!(reactor.block_on(by_child()).unwrap(), super::SORTED.as_bytes());
+    }
 }
 
 mod blocking {
@@ -68,12 +80,17 @@ mod blocking {
     use std::fs::File;
     use std::io::Write;
 
-    pub(super) fn by_spawn() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    fn by_spawn() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         let mut sort = Command::new("sort").spawn()?;
         File::from(sort.take(0)?).write_all(b"b\na\n")?; // the file is closed here
         Ok(sort.output()?.stdout().to_vec())
     }
     // ANCHOR_END: blocking
+
+    #[test]
+    fn it_sorts() {
+        assert_eq!(by_spawn().unwrap(), super::SORTED.as_bytes());
+    }
 }
 
 mod on_tokio {
@@ -81,7 +98,7 @@ mod on_tokio {
     use procession::tokio::{Command, Stdio};
     use tokio::io::AsyncWriteExt;
 
-    pub(super) async fn by_tokio() -> std::io::Result<Vec<u8>> {
+    async fn by_tokio() -> std::io::Result<Vec<u8>> {
         let mut sort = Command::new("sort");
         let mut sort = sort.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut stdin = sort.stdin.take().expect("it is a pipe");
@@ -90,15 +107,21 @@ mod on_tokio {
         Ok(sort.wait_with_output().await?.stdout)
     }
     // ANCHOR_END: tokio
+
+    #[test]
+    fn it_sorts() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        assert_eq!(runtime.unwrap().block_on(by_tokio()).unwrap(), super::SORTED.as_bytes());
+    }
 }
 
 mod pipeline {
     // ANCHOR: pipeline
-    use procession::prelude::*;
     use procession::Pipeline;
+    use procession::prelude::*;
     use std::fs::File;
 
-    pub(super) async fn by_pipeline(sorted: File) -> Result<(), Box<dyn std::error::Error>> {
+    async fn by_pipeline(sorted: File) -> Result<(), Box<dyn std::error::Error>> {
         let pipeline = Pipeline::new()
             .stage(Command::new("printf").arg("b\\na\\n"))
             .stage(Command::new("sort").child_fd(1, Fd::inherit(sorted)));
@@ -108,6 +131,15 @@ mod pipeline {
         Ok(())
     }
     // ANCHOR_END: pipeline
+
+    #[test]
+    fn it_sorts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sorted");
+        let mut reactor = Reactor::new().unwrap();
+        reactor.block_on(by_pipeline(File::create(&path).unwrap())).unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), super::SORTED);
+    }
 }
 
 mod background {
@@ -115,36 +147,25 @@ mod background {
     use procession::{Background, Run};
 
     // `children` is made once, by `Background::start()`, and cloned for all that need it.
-    pub(super) async fn by_background(
-        children: &Background,
-    ) -> Result<String, Box<dyn std::error::Error>> {
+    async fn by_background(children: &Background) -> Result<String, Box<dyn std::error::Error>> {
         let sort = children.run(Run::new("sort").stdin("b\na\n").check()).await?;
         Ok(sort.stdout_utf8()?.to_owned())
     }
     // ANCHOR_END: background
+
+    #[test]
+    fn it_sorts() {
+        let children = Background::start().unwrap();
+        let sorted = futures_lite::future::block_on(by_background(&children));
+        assert_eq!(sorted.unwrap(), super::SORTED);
+    }
 }
 
 const SORTED: &str = "a\nb\n";
 
 #[test]
-fn every_door_sorts_on_the_loop() {
+fn a_run_sorts() {
     let mut reactor = procession::Reactor::new().unwrap();
     assert_eq!(reactor.block_on(by_run()).unwrap(), SORTED);
-    assert_eq!(reactor.block_on(protocol::by_protocol()).unwrap(), SORTED);
-    assert_eq!(reactor.block_on(child::by_child()).unwrap(), SORTED.as_bytes());
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sorted");
-    reactor.block_on(pipeline::by_pipeline(std::fs::File::create(&path).unwrap())).unwrap();
-    assert_eq!(std::fs::read_to_string(path).unwrap(), SORTED);
-}
-
-#[test]
-fn every_door_sorts_without_the_loop() {
     assert_eq!(by_blocking_run().unwrap(), SORTED);
-    assert_eq!(blocking::by_spawn().unwrap(), SORTED.as_bytes());
-    let children = procession::Background::start().unwrap();
-    let sorted = futures_lite::future::block_on(background::by_background(&children));
-    assert_eq!(sorted.unwrap(), SORTED);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    assert_eq!(runtime.block_on(on_tokio::by_tokio()).unwrap(), SORTED.as_bytes());
 }

@@ -81,7 +81,8 @@ impl Protocol for Client {
 async fn shout(text: &'static str) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut tr = Handle::current().spawn_child(Command::new("tr").args(["a-z", "A-Z"]))?;
     let mut input = tr.take_input(0).expect("it is a pipe");
-    // A task of its own writes. Else both could wait: the child for a reader, this task for room.
+    // A task of its own writes. Else both could wait for each other: the child for a reader, this
+    // task for room in the pipe.
     let writer = Handle::current().spawn_local(async move {
         for _ in 0..1000 {
             input.write(text).await?; // waits while the queue is full
@@ -123,7 +124,9 @@ fn a_producer_writes_what_the_child_reads() {
     }
     let mut reactor = Reactor::new().unwrap();
     let (promise, count) = Deferred::new();
-    reactor.spawn_process(Sum(BytesMut::new(), promise), Command::new("tail").args(["-n", "1"])).unwrap();
+    reactor
+        .spawn_process(Sum(BytesMut::new(), promise), Command::new("tail").args(["-n", "1"]))
+        .unwrap();
     assert_eq!(reactor.block_on(count).unwrap(), "100\n");
 }
 

@@ -43,7 +43,10 @@ impl ProcessProtocol for Decrypt {
 // ANCHOR_END: protocol
 
 // ANCHOR: command
-fn decrypt(ciphertext: Bytes, passphrase: Bytes) -> Result<Deferred<Bytes, ProcessTerminated>, procession::SpawnError> {
+fn decrypt(
+    ciphertext: Bytes,
+    passphrase: Bytes,
+) -> Result<Deferred<Bytes, ProcessTerminated>, procession::SpawnError> {
     let gpg = gpg()
         .child_fd(2, Fd::inherit(std::io::stderr())) // its messages go where ours go
         .child_fd(PASSPHRASE, Fd::to_child()) // Twisted's "w"
@@ -64,9 +67,12 @@ fn gpg() -> Command {
 
 // ANCHOR: gpg
 fn real_gpg() -> Command {
-    Command::new("gpg")
-        .args(["--decrypt", "--batch", "--pinentry-mode", "loopback"])
-        .args(["--passphrase-fd", "3", "--status-fd", "4"])
+    Command::new("gpg").args(["--decrypt", "--batch", "--pinentry-mode", "loopback"]).args([
+        "--passphrase-fd",
+        "3",
+        "--status-fd",
+        "4",
+    ])
 }
 // ANCHOR_END: gpg
 

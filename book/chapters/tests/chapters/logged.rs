@@ -1,8 +1,8 @@
 //! A protocol that wraps another one.
 
 // ANCHOR: wrapper
-use procession::prelude::*;
 use procession::Event;
+use procession::prelude::*;
 
 /// Prints each event before the inner protocol gets it.
 struct Logged<P>(P);

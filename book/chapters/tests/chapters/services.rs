@@ -8,9 +8,11 @@ fn services() -> Monitor {
     let db = Command::new("postgres").args(["-D", "data"]);
     let web = Policy::on_failure().after("db");
     let web = web.backoff(Duration::from_millis(200), Duration::from_secs(30));
-    Monitor::new()
-        .add("db", db, Policy::always().ready_when(Ready::tcp(5432)))
-        .add("web", Command::new("./web"), web)
+    Monitor::new().add("db", db, Policy::always().ready_when(Ready::tcp(5432))).add(
+        "web",
+        Command::new("./web"),
+        web,
+    )
 }
 
 fn main() -> Result<Stopped, MonitorError> {
@@ -23,7 +25,7 @@ mod events {
     // ANCHOR: events
     use procession::{Command, Monitor, MonitorChange, MonitorError, Policy};
 
-    pub(super) async fn watch() -> Result<Vec<String>, MonitorError> {
+    async fn watch() -> Result<Vec<String>, MonitorError> {
         let hello = Command::new("sh").args(["-c", "echo hello; exit 0"]);
         let running = Monitor::new().add("hello", hello, Policy::never()).start()?;
         let mut events = running.events();
@@ -39,6 +41,12 @@ mod events {
         Ok(lines)
     }
     // ANCHOR_END: events
+
+    #[test]
+    fn they_have_every_line() {
+        let lines = procession::Reactor::new().unwrap().block_on(watch()).unwrap();
+        assert_eq!(lines, ["hello"]);
+    }
 }
 
 mod ready {
@@ -47,12 +55,21 @@ mod ready {
     use std::time::Duration;
 
     /// Starts a server for a test, and returns when it can be used.
-    pub(super) async fn server(script: &str) -> Result<u32, Failed<ReadyError>> {
+    async fn server(script: &str) -> Result<u32, Failed<ReadyError>> {
         let server = Command::new("sh").args(["-c", script]).owned(true);
         let server = Ready::line("listening").start(server, Duration::from_secs(10)).await?;
         Ok(server.process().pid().unwrap_or(0))
     }
     // ANCHOR_END: ready
+
+    #[test]
+    fn a_server_is_ready_after_its_line() {
+        let mut reactor = procession::Reactor::new().unwrap();
+        let pid = reactor.block_on(server("echo listening; exec sleep 60")).unwrap();
+        assert!(pid > 0);
+        let error = reactor.block_on(server("echo no port; exit 1")).unwrap_err();
+        assert!(error.to_string().contains("no port"), "{error}");
+    }
 }
 
 mod dialogue {
@@ -61,7 +78,7 @@ mod dialogue {
     use std::error::Error;
     use std::time::Duration;
 
-    pub(super) async fn multiply(calculator: Command) -> Result<String, Box<dyn Error>> {
+    async fn multiply(calculator: Command) -> Result<String, Box<dyn Error>> {
         let mut bc = Handle::current().dialogue(calculator.pty(Pty::new()))?;
         bc.send_line("6 * 7").await?;
         let answer = bc.expect(line(r"^\d+$")).within(Duration::from_secs(2)).await?;
@@ -70,7 +87,7 @@ mod dialogue {
     // ANCHOR_END: dialogue
 
     // ANCHOR: secret
-    pub(super) async fn log_in(program: Command, password: &str) -> Result<String, DialogueError> {
+    async fn log_in(program: Command, password: &str) -> Result<String, DialogueError> {
         let Ok(mut login) = Handle::current().dialogue(program.pty(Pty::new())) else {
             return Ok("the program is missing".to_owned());
         };
@@ -80,6 +97,23 @@ mod dialogue {
         Ok(login.transcript()) // has "[secret]" where the password was
     }
     // ANCHOR_END: secret
+
+    #[test]
+    fn a_calculator_answers() {
+        // A stand-in for `bc -i`, which is not everywhere.
+        let bc = Command::new("sh").args(["-c", "read question; echo $((6 * 7))"]);
+        let mut reactor = procession::Reactor::new().unwrap();
+        assert_eq!(reactor.block_on(multiply(bc)).unwrap(), "42");
+    }
+
+    #[test]
+    fn a_password_is_in_no_transcript() {
+        let script = "stty -echo; printf 'password: '; read secret; echo; echo welcome $secret";
+        let login = Command::new("sh").args(["-c", script]);
+        let mut reactor = procession::Reactor::new().unwrap();
+        let said = reactor.block_on(log_in(login, "hunter2")).unwrap();
+        assert!(said.contains("[secret]") && !said.contains("hunter2"), "{said}");
+    }
 }
 
 #[test]
@@ -87,34 +121,4 @@ fn a_monitor_is_checked_before_it_starts_anything() {
     services().check().unwrap();
     let wrong = Monitor::new().add("web", "web", Policy::always().after("db"));
     assert!(wrong.check().unwrap_err().to_string().contains("db"));
-}
-
-#[test]
-fn the_events_have_every_line() {
-    let lines = Reactor::new().unwrap().block_on(events::watch()).unwrap();
-    assert_eq!(lines, ["hello"]);
-}
-
-#[test]
-fn a_server_is_ready_after_its_line() {
-    let mut reactor = Reactor::new().unwrap();
-    let pid = reactor.block_on(ready::server("echo listening; exec sleep 60")).unwrap();
-    assert!(pid > 0);
-    let error = reactor.block_on(ready::server("echo no port; exit 1")).unwrap_err();
-    assert!(error.to_string().contains("no port"), "{error}");
-}
-
-#[test]
-fn a_calculator_answers() {
-    // A stand-in for `bc -i`, which is not everywhere.
-    let bc = Command::new("sh").args(["-c", "read question; echo $((6 * 7))"]);
-    assert_eq!(Reactor::new().unwrap().block_on(dialogue::multiply(bc)).unwrap(), "42");
-}
-
-#[test]
-fn a_password_is_in_no_transcript() {
-    let script = "stty -echo; printf 'password: '; read secret; echo; echo welcome $secret";
-    let login = Command::new("sh").args(["-c", script]);
-    let said = Reactor::new().unwrap().block_on(dialogue::log_in(login, "hunter2")).unwrap();
-    assert!(said.contains("[secret]") && !said.contains("hunter2"), "{said}");
 }
