@@ -46,13 +46,13 @@ mod job {
         use std::rc::Rc;
 
         let mut reactor = Reactor::new().unwrap();
-        let scope = procession::Scope::new("book-ci").unwrap();
+        let scope = Scope::new("book-ci").unwrap();
         let lines = Rc::new(RefCell::new(Vec::new()));
         let log = Rc::clone(&lines);
         let step = step(
             "echo one; echo two >&2; exit 3",
             &scope,
-            std::time::Duration::from_secs(60),
+            Duration::from_secs(60),
             move |line| log.borrow_mut().push(String::from_utf8_lossy(line).into_owned()),
         );
         let error = reactor.block_on(step).unwrap_err();

@@ -58,7 +58,7 @@ fn blocking() -> Result<String, Box<dyn Error>> {
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(future)
+    runtime.expect("a runtime").block_on(future)
 }
 
 #[test]

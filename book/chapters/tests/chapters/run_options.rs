@@ -21,12 +21,17 @@ async fn differs(left: &str, right: &str) -> Result<bool, Box<dyn Error>> {
 
 // ANCHOR: errors
 async fn failures() {
-    let missing = Run::new("no-such-program").await;
-    println!("{}", missing.unwrap_err());
-    let failed = Run::new("ls").arg("/no/such/file").check().await;
-    println!("{}", failed.unwrap_err());
-    let slow = Run::new("sleep").arg("60").timeout(Duration::from_millis(50)).await;
-    println!("{}", slow.unwrap_err());
+    let runs = [
+        Run::new("no-such-program"),
+        Run::new("ls").arg("/no/such/file").check(),
+        Run::new("sleep").arg("60").timeout(Duration::from_millis(50)),
+    ];
+    for run in runs {
+        match run.await {
+            Ok(outcome) => println!("{}", outcome.reason_text()),
+            Err(error) => println!("{error}"),
+        }
+    }
 }
 // ANCHOR_END: errors
 
@@ -58,7 +63,7 @@ fn one_is_no_error_of_cmp() {
 }
 
 #[test]
-fn each_failure_is_an_error() {
+fn each_failure_is_a_line() {
     Reactor::new().unwrap().block_on(failures());
 }
 
