@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use procession::prelude::*;
 use procession::gather;
+use procession::prelude::*;
 
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::{Leash, resident_bytes};

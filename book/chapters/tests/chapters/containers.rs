@@ -49,12 +49,10 @@ mod job {
         let scope = Scope::new("book-ci").unwrap();
         let lines = Rc::new(RefCell::new(Vec::new()));
         let log = Rc::clone(&lines);
-        let step = step(
-            "echo one; echo two >&2; exit 3",
-            &scope,
-            Duration::from_secs(60),
-            move |line| log.borrow_mut().push(String::from_utf8_lossy(line).into_owned()),
-        );
+        let step =
+            step("echo one; echo two >&2; exit 3", &scope, Duration::from_secs(60), move |line| {
+                log.borrow_mut().push(String::from_utf8_lossy(line).into_owned())
+            });
         let error = reactor.block_on(step).unwrap_err();
         assert!(error.to_string().contains("exited with status 3"), "{error}");
         assert_eq!(*lines.borrow(), ["one", "two"]);

@@ -11,6 +11,7 @@ use procession_reactor::Handle;
 use procession_reactor::driver::{Forward, ReadEvent};
 
 use super::end::End;
+use super::passed::Draining;
 
 /// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the
 /// next 4 KiB (`ioctl_tty(2)`), not the data behind them.
@@ -29,6 +30,14 @@ pub(crate) enum DrainStep {
 }
 
 impl End {
+    fn draining(&self) -> Draining {
+        self.rare.as_ref().map_or_else(Draining::default, |rare| rare.draining)
+    }
+
+    fn draining_mut(&mut self) -> &mut Draining {
+        &mut self.rare.get_or_insert_default().draining
+    }
+
     /// Records whether another process holds the other side. Called once the limit has passed; only
     /// the first call counts.
     pub(crate) fn note_held(&mut self, reactor: &Handle) {

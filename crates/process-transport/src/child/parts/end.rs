@@ -26,7 +26,7 @@ pub(crate) struct End {
     /// The poller saw that nobody reads what is written here.
     peer_gone: bool,
     /// `Some` once one of them was needed. Boxed, because few ends need any.
-    rare: Option<Box<RareParts>>,
+    pub(super) rare: Option<Box<RareParts>>,
     /// `None` once it is closed.
     pub(super) pipe: Option<Pipe>,
 }
@@ -118,17 +118,6 @@ impl End {
         if let Some(pipe) = self.pipe.take() {
             left.take(pipe.close(reactor));
         }
-    }
-}
-
-/// The progress after the limit on descendants.
-impl End {
-    pub(super) fn draining(&self) -> Draining {
-        self.rare.as_ref().map_or_else(Draining::default, |rare| rare.draining)
-    }
-
-    pub(super) fn draining_mut(&mut self) -> &mut Draining {
-        &mut self.rare.get_or_insert_default().draining
     }
 }
 
