@@ -60,7 +60,7 @@ listings! {
     language_server => prints(
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}\n",
     );
-    pass_fd => prints("4: the secret has 9 letters\n1: [package]\n");
+    pass_fd => prints("4: swordfish has 9 letters\n1: [package]\n");
     pty => prints("on a terminal\n24 80\n");
     socket_activation => prints("hello from http\n");
     signal => prints("reloaded\n");
@@ -243,7 +243,7 @@ fn it_is_restarted_and_given_up(listing: Run) {
     let output = output_of(listing);
     let count = |line| output.lines().filter(|found| is_like(found, line)).count();
     assert_eq!(count("server: started as *"), 3, "{output}");
-    assert_eq!(count("server: cannot open the database"), 3, "{output}");
+    assert_eq!(count("server: no database"), 3, "{output}");
     assert_eq!(count("server: exited with status 1 after *"), 3, "{output}");
     assert!(output.ends_with("server: failed too often\n"), "{output}");
 }
