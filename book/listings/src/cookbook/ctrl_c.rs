@@ -11,8 +11,8 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
         server.for_each_line(|line| println!("{}", String::from_utf8_lossy(&line)))
     };
     let servers = run_all((0..2).map(server), 2);
-    // At SIGINT, SIGTERM or SIGHUP this drops the future, and ends all children with their
-    // groups. Then the program dies by that signal.
+    // At SIGINT, SIGTERM or SIGHUP this drops the future and ends the children's groups.
+    // Then the program dies by that signal.
     Reactor::new()?.run_main(async {
         servers.all_or_first_error().await?;
         Ok(())
