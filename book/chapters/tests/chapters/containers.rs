@@ -1,8 +1,9 @@
 //! PID 1, and jobs of a CI runner.
 
 // ANCHOR: pid1
-use procession::prelude::*;
 use std::error::Error;
+
+use procession::prelude::*;
 
 fn main() -> Result<Stopped, Box<dyn Error>> {
     run_main(async {
@@ -16,9 +17,10 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
 
 mod job {
     // ANCHOR: job
+    use std::time::Duration;
+
     use procession::prelude::*;
     use procession::{Failed, Keep, OutputError, Scope};
-    use std::time::Duration;
 
     /// A step of a CI job: a time limit, bounded output, the log as it comes, and nothing left behind.
     async fn step(
@@ -49,12 +51,10 @@ mod job {
         let scope = Scope::new("book-ci").unwrap();
         let lines = Rc::new(RefCell::new(Vec::new()));
         let log = Rc::clone(&lines);
-        let step = step(
-            "echo one; echo two >&2; exit 3",
-            &scope,
-            Duration::from_secs(60),
-            move |line| log.borrow_mut().push(String::from_utf8_lossy(line).into_owned()),
-        );
+        let step =
+            step("echo one; echo two >&2; exit 3", &scope, Duration::from_secs(60), move |line| {
+                log.borrow_mut().push(String::from_utf8_lossy(line).into_owned())
+            });
         let error = reactor.block_on(step).unwrap_err();
         assert!(error.to_string().contains("exited with status 3"), "{error}");
         assert_eq!(*lines.borrow(), ["one", "two"]);
