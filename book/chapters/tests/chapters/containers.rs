@@ -1,8 +1,9 @@
 //! PID 1, and jobs of a CI runner.
 
 // ANCHOR: pid1
-use procession::prelude::*;
 use std::error::Error;
+
+use procession::prelude::*;
 
 fn main() -> Result<Stopped, Box<dyn Error>> {
     run_main(async {
@@ -16,9 +17,10 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
 
 mod job {
     // ANCHOR: job
+    use std::time::Duration;
+
     use procession::prelude::*;
     use procession::{Failed, Keep, OutputError, Scope};
-    use std::time::Duration;
 
     /// A step of a CI job: a time limit, bounded output, the log as it comes, and nothing left behind.
     async fn step(

@@ -1,10 +1,11 @@
 //! What a descriptor of a child can be.
 
-use procession::prelude::*;
 use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+use procession::prelude::*;
 
 // ANCHOR: kinds
 fn build(log: &Path, lock: File) -> Command {

@@ -76,9 +76,10 @@ mod child {
 
 mod blocking {
     // ANCHOR: blocking
-    use procession::Command;
     use std::fs::File;
     use std::io::Write;
+
+    use procession::Command;
 
     fn by_spawn() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         let mut sort = Command::new("sort").spawn()?;
@@ -117,9 +118,10 @@ mod on_tokio {
 
 mod pipeline {
     // ANCHOR: pipeline
+    use std::fs::File;
+
     use procession::Pipeline;
     use procession::prelude::*;
-    use std::fs::File;
 
     async fn by_pipeline(sorted: File) -> Result<(), Box<dyn std::error::Error>> {
         let pipeline = Pipeline::new()

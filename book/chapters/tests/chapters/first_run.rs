@@ -1,8 +1,9 @@
 //! Runs a program on a loop, as a whole program.
 
 // ANCHOR: main
-use procession::prelude::*;
 use std::error::Error;
+
+use procession::prelude::*;
 
 fn main() -> Result<Stopped, Box<dyn Error>> {
     run_main(async {

@@ -1,10 +1,11 @@
 //! Data at the speed of the slower side.
 
-use procession::prelude::*;
-use procession::{Pace, Producer, ReadProducer};
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
+
+use procession::prelude::*;
+use procession::{Pace, Producer, ReadProducer};
 
 // ANCHOR: file
 /// Feeds a file of any size to a child, in little memory.

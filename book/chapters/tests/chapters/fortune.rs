@@ -1,9 +1,10 @@
 //! A server that answers each connection with the output of a program.
 
 // ANCHOR: server
+use std::time::Duration;
+
 use procession::get_process_output;
 use procession::prelude::*;
-use std::time::Duration;
 
 struct FortuneQuoter {
     program: &'static str,

@@ -1,9 +1,10 @@
 //! Who lives how long.
 
-use procession::prelude::*;
-use procession::{Scope, ScopeMechanism, Termination};
 use std::error::Error;
 use std::time::Duration;
+
+use procession::prelude::*;
+use procession::{Scope, ScopeMechanism, Termination};
 
 struct Quiet;
 impl ProcessProtocol for Quiet {}

@@ -1,9 +1,10 @@
 //! Pipelines, and bytes that do not pass through the program.
 
-use procession::prelude::*;
-use procession::{Pipeline, Target};
 use std::error::Error;
 use std::fs::File;
+
+use procession::prelude::*;
+use procession::{Pipeline, Target};
 
 // ANCHOR: pipeline
 async fn longest_words(text: File) -> Result<(), Box<dyn Error>> {

@@ -1,9 +1,10 @@
 //! The loop without children.
 
 // ANCHOR: socket
-use procession_reactor::{Handle, Interest, Reactor, Signal, Stopped};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
+
+use procession_reactor::{Handle, Interest, Reactor, Signal, Stopped};
 
 fn main() -> std::io::Result<Stopped> {
     let (socket, peer) = UnixDatagram::pair()?;

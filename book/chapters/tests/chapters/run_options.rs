@@ -1,8 +1,9 @@
 //! What a `Run` can be asked for, and how it fails.
 
-use procession::prelude::*;
 use std::error::Error;
 use std::time::Duration;
+
+use procession::prelude::*;
 
 // ANCHOR: input
 async fn sorted(lines: String) -> Result<String, Box<dyn Error>> {

@@ -1,8 +1,9 @@
 //! Programs that are kept running.
 
 // ANCHOR: monitor
-use procession::{Command, Monitor, MonitorError, Policy, Reactor, Ready, Stopped};
 use std::time::Duration;
+
+use procession::{Command, Monitor, MonitorError, Policy, Reactor, Ready, Stopped};
 
 fn services() -> Monitor {
     let db = Command::new("postgres").args(["-D", "data"]);
@@ -51,8 +52,9 @@ mod events {
 
 mod ready {
     // ANCHOR: ready
-    use procession::{Command, Failed, Ready, ReadyError};
     use std::time::Duration;
+
+    use procession::{Command, Failed, Ready, ReadyError};
 
     /// Starts a server for a test, and returns when it can be used.
     async fn server(script: &str) -> Result<u32, Failed<ReadyError>> {
@@ -74,9 +76,10 @@ mod ready {
 
 mod dialogue {
     // ANCHOR: dialogue
-    use procession::{Command, DialogueError, Handle, Pty, StartDialogue, line};
     use std::error::Error;
     use std::time::Duration;
+
+    use procession::{Command, DialogueError, Handle, Pty, StartDialogue, line};
 
     async fn multiply(calculator: Command) -> Result<String, Box<dyn Error>> {
         let mut bc = Handle::current().dialogue(calculator.pty(Pty::new()))?;

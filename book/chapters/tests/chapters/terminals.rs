@@ -1,8 +1,9 @@
 //! Children on terminals of their own.
 
+use std::error::Error;
+
 use procession::Stdin;
 use procession::prelude::*;
-use std::error::Error;
 
 // ANCHOR: colours
 async fn as_on_a_terminal() -> Result<Bytes, Box<dyn Error>> {

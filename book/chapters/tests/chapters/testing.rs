@@ -1,9 +1,10 @@
 //! Tests without processes.
 
-use procession::FakeChildren;
-use procession::prelude::*;
 use std::error::Error;
 use std::time::Duration;
+
+use procession::FakeChildren;
+use procession::prelude::*;
 
 // ANCHOR: code
 /// The code under test.
