@@ -1,5 +1,6 @@
 //! Starts a contender: this program again, the limit in C, or a peer in another language.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::measure::{LIMIT, OURS};
+use crate::rows::Row;
 
 const ASYNCIO: &str = include_str!("../../../peers/with_asyncio.py");
 const TWISTED: &str = include_str!("../../../peers/with_twisted.py");
@@ -15,27 +17,30 @@ const NODE: &str = include_str!("../../../peers/with_node.js");
 const GO: &str = include_str!("../../../peers/with_go.go");
 
 /// The peers in other languages: how to start each, or why it is not available.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct External(Vec<(&'static str, Result<Vec<PathBuf>, String>)>);
 
-/// Finds the peers. Installs Twisted, and builds the program in Go, below the build's folder.
-pub(crate) fn find(folder: &Path, quick: bool) -> External {
-    let entry = |name, found: Result<Vec<PathBuf>>| {
-        if let Err(error) = &found {
-            eprintln!("{name} is absent: {error:#}");
+/// How each of them is found.
+const FINDERS: [(&str, fn(&Path) -> Result<Vec<PathBuf>>); 4] = [
+    ("asyncio", |folder| script(folder, "python3".into(), "with_asyncio.py", ASYNCIO)),
+    ("Twisted", twisted),
+    ("Node", |folder| script(folder, "node".into(), "with_node.js", NODE)),
+    ("Go", go),
+];
+
+/// Finds the peers of some rows. Installs Twisted, and builds the program in Go, below the build's
+/// folder.
+pub(crate) fn find<'a>(folder: &Path, rows: impl Iterator<Item = &'a Row>) -> External {
+    let peers: BTreeSet<&str> = rows.flat_map(|row| row.peers).copied().collect();
+    let wanted = FINDERS.into_iter().filter(|(name, _)| peers.contains(name));
+    let found = wanted.map(|(name, find)| {
+        let found = find(folder).map_err(|error| format!("{error:#}"));
+        if let Err(reason) = &found {
+            eprintln!("{name} is absent: {reason}");
         }
-        (name, found.map_err(|error| format!("{error:#}")))
-    };
-    let found = External(vec![
-        entry("asyncio", script(folder, "python3".into(), "with_asyncio.py", ASYNCIO)),
-        entry("Twisted", twisted(folder)),
-        entry("Node", script(folder, "node".into(), "with_node.js", NODE)),
-        entry("Go", go(folder)),
-    ]);
-    if quick {
-        eprintln!("quick: few rounds, for ratios only");
-    }
-    found
+        (name, found)
+    });
+    External(found.collect())
 }
 
 impl External {

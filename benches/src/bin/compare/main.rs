@@ -108,62 +108,67 @@ fn compare(options: &Options) -> Result<()> {
         return against::run(other, options.rows(), options.quick, options.runs, &programs);
     }
     let folder = programs::target()?.join("compare");
-    let external = external::find(&folder, options.quick);
     if options.growth {
         #[cfg(feature = "peers")]
-        return growth::run(&folder, &programs, &external);
+        return growth::run(&folder, &programs);
         #[cfg(not(feature = "peers"))]
         bail!("the plots need the feature `peers`");
     }
+    let external = external::find(&folder, options.rows());
     let runs = options.runs.unwrap_or(1);
     let mut goals = Vec::new();
     let mut pooled: Vec<(&Row, Outcome)> = Vec::new();
     for number in 1..=runs {
         println!("run {number} of {runs}");
-        let (report, outcomes) = run(options, &folder, &programs, &external)?;
-        goals.extend(report.goals);
+        let outcomes = run(options, &programs, &external);
+        goals.extend(report(options, &outcomes)?.goals);
         if pooled.is_empty() {
             pooled = outcomes;
         } else {
             pooled.iter_mut().zip(outcomes).for_each(|((_, all), (_, outcome))| all.add(outcome));
         }
+        write(options, &folder, &pooled)?;
     }
-    if runs > 1 {
-        table::print_medians(&goals);
-        standing::print(&pooled);
-    }
+    table::print_goals(&goals);
+    standing::print(&pooled);
+    println!("written to {}: report.json, table.md and a plot of each row", folder.display());
     Ok(())
 }
 
-/// Measures the rows that are wanted, once, and prints and writes the outcome.
-fn run(
-    options: &Options,
-    folder: &Path,
-    programs: &Path,
-    external: &External,
-) -> Result<(Report, Vec<(&'static Row, Outcome)>)> {
-    let mut report = Report::new(machine::describe()?);
-    let mut page = markdown::HEAD.to_owned();
-    let mut outcomes = Vec::new();
+/// Measures the rows that are wanted, once, and prints each.
+fn run(options: &Options, programs: &Path, external: &External) -> Vec<(&'static Row, Outcome)> {
     let rows: Vec<&Row> = options.rows().collect();
+    let mut outcomes = Vec::new();
     for group in rows.chunk_by(|row, other| row.shares_processes(other)) {
         let size = group[0].size(options.quick);
         let rounds = measure::rounds(group[0], size, programs, external);
         for row in group {
-            let (what, outcome) = (row.what(size), rounds.of(row));
-            table::print(row, &what, &outcome);
-            #[cfg(feature = "peers")]
-            chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
-            page.extend(markdown::line(row, &outcome));
-            report.add(row, &what, &outcome);
+            let outcome = rounds.of(row);
+            table::print(row, &row.what(size), &outcome);
             outcomes.push((*row, outcome));
         }
     }
-    let file = folder.join("report.json");
-    report.write(&file)?;
-    fs::write(folder.join("table.md"), page)?;
-    table::print_summary(&report);
-    standing::print(&outcomes);
-    println!("written: {} and beside it table.md and a plot of each row", file.display());
-    Ok((report, outcomes))
+    outcomes
+}
+
+/// Returns the report of some outcomes.
+fn report(options: &Options, outcomes: &[(&'static Row, Outcome)]) -> Result<Report> {
+    let mut report = Report::new(machine::describe()?);
+    for (row, outcome) in outcomes {
+        report.add(row, &row.what(row.size(options.quick)), outcome);
+    }
+    Ok(report)
+}
+
+/// Writes the report, the table, and a plot of each row.
+fn write(options: &Options, folder: &Path, outcomes: &[(&'static Row, Outcome)]) -> Result<()> {
+    report(options, outcomes)?.write(&folder.join("report.json"))?;
+    let lines = outcomes.iter().filter_map(|(row, outcome)| markdown::line(row, outcome));
+    fs::write(folder.join("table.md"), markdown::HEAD.to_owned() + &lines.collect::<String>())?;
+    #[cfg(feature = "peers")]
+    for (row, outcome) in outcomes {
+        let what = row.what(row.size(options.quick));
+        chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, outcome)?;
+    }
+    Ok(())
 }

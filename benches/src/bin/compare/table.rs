@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::figures::{Better, Figures};
 use crate::measure::{LIMIT, OURS, Outcome};
-use crate::report::{Goal, GoalLimit, Report};
+use crate::report::{Goal, GoalLimit};
 use crate::rows::{Row, grouped};
 
 /// Prints a row: a line for each contender.
@@ -27,18 +27,10 @@ pub(crate) fn print(row: &Row, what: &str, outcome: &Outcome) {
     }
 }
 
-/// Prints which goals are met.
-pub(crate) fn print_summary(report: &Report) {
+/// Prints a line for each goal. If there were several runs, it has the median, the least and the
+/// greatest of its figures.
+pub(crate) fn print_goals(goals: &[Goal]) {
     println!("\ngoals");
-    for goal in &report.goals {
-        println!("{}", line(goal));
-    }
-}
-
-/// Prints a line for each goal of several runs, with the median, the least and the greatest of its
-/// figures.
-pub(crate) fn print_medians(goals: &[Goal]) {
-    println!("\nmedians of the runs (least to greatest)");
     medians(goals).iter().for_each(|line| println!("{line}"));
 }
 
@@ -51,6 +43,7 @@ fn medians(goals: &[Goal]) -> Vec<String> {
         let median = Figures::of(&reached).map(|figures| figures.median);
         let least = reached.iter().copied().reduce(f64::min);
         let spread = least.zip(reached.iter().copied().reduce(f64::max));
+        let spread = spread.filter(|_| reached.len() > 1);
         let spread = spread.map(|(least, most)| format!(" ({least:.2} to {most:.2})"));
         line(&Goal { reached: median, ..*first }) + &spread.unwrap_or_default()
     };
