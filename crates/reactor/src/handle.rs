@@ -346,6 +346,7 @@ impl Core {
     }
 
     /// Returns whether something is to be done without waiting, whatever the timers say.
+    #[inline]
     pub(crate) fn is_busy(&self) -> bool {
         !self.calls.soon.with(|soon| soon.is_empty())
             || !self.io.dirty.with(|dirty| dirty.is_empty())

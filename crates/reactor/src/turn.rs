@@ -52,13 +52,11 @@ impl Loop {
     pub(crate) fn turn(&mut self, handle: &Handle, limit: Option<Duration>) -> io::Result<()> {
         let core = &*handle.core;
         let flushed = handle.io().flush_dirty();
-        let mut timeout = timeout(core, limit);
         core.shared.set_awake(false);
         // The flush may have run callbacks. Return soon: the caller may check their effect after
         // each turn.
-        if flushed || core.shared.has_work() {
-            timeout = Some(Duration::ZERO);
-        }
+        let is_due = flushed || core.is_busy();
+        let timeout = if is_due { Some(Duration::ZERO) } else { until_first_timer(core, limit) };
         let waited = self.wait(core, timeout);
         core.shared.set_awake(true);
         waited?;
@@ -97,8 +95,8 @@ impl Loop {
         if core.clock.is_fake() {
             return self.wait_in_fake_time(core, timeout);
         }
-        let sleeps = timeout.is_none_or(|timeout| timeout > POLL_TIME);
-        if !core.io.anticipation.take() || !sleeps {
+        let is_expected = core.io.anticipation.take();
+        if !is_expected || timeout.is_some_and(|timeout| timeout <= POLL_TIME) {
             return self.wait.wait(&self.poller, timeout);
         }
         let begun = core.clock.elapsed();
@@ -193,21 +191,21 @@ impl Loop {
 
     /// Runs the due timers one at a time, so that each can cancel the next.
     fn timers(&self, handle: &Handle) {
-        let timers = &handle.core.calls.timers;
-        let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
+        let first = handle.core.calls.timers.with(|timers| timers.first());
         if let Some(first) = first {
-            self.due_timers(handle, first, limit);
+            self.due_timers(handle, first);
         }
     }
 
     /// Apart from the turn, which most often has no timer.
     #[inline(never)]
-    fn due_timers(&self, handle: &Handle, first: Duration, limit: u64) {
+    fn due_timers(&self, handle: &Handle, first: Duration) {
         let timers = &handle.core.calls.timers;
         let now = handle.now();
         if first > now {
             return;
         }
+        let limit = timers.with(|timers| timers.limit());
         // The wait looked for events and found none, and nothing is queued.
         let is_quiet = || self.wait.found_nothing() && !handle.core.is_busy();
         loop {
@@ -230,13 +228,9 @@ fn pop_trigger(handle: &Handle, event: SystemEvent, phase: Phase) -> Option<Trig
     handle.core.triggers.with(|triggers| triggers.pop(event, phase))
 }
 
-/// Returns how long to wait: until the first timer, or zero if work is queued.
-fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
-    if !core.calls.soon.with(|soon| soon.is_empty())
-        || !core.io.dirty.with(|dirty| dirty.is_empty())
-    {
-        return Some(Duration::ZERO);
-    }
+/// Returns how long to wait until the first timer, at most `limit`.
+#[inline]
+fn until_first_timer(core: &Core, limit: Option<Duration>) -> Option<Duration> {
     match core.calls.timers.with(|timers| timers.first()) {
         Some(first) => Some(until(core, first, limit)),
         None => limit,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use procession_core::driver::FirstPanic;
 use procession_core::{Deferred, NoError};
 
-use super::kept::Driver;
+use super::kept::{Driver, NextFlush};
 use crate::handle::Handle;
 use crate::handle::{EventHandler, Ready};
 use crate::pipe::{Pipe, ReadEvent};
@@ -121,14 +121,16 @@ pub trait Machine: Sized + 'static {
 
     // The driver's part. No machine overrides these methods.
 
-    /// Asks the loop for a flush at the end of the running callback. The flush writes queued data
+    /// Asks for a flush at the end of the running callback. The flush writes queued data
     /// and delivers callbacks that are due.
     fn queue_flush(&self) {
         let driver = self.driver();
-        if !driver.flush_queued.replace(true)
-            && let Some(me) = driver.me().upgrade()
-        {
-            driver.reactor().io().flush_later(me);
+        match driver.flush.get() {
+            NextFlush::NotAskedInEvent if !driver.reactor().io().is_flush_queued() => {
+                driver.flush.set(NextFlush::AfterEvent);
+            }
+            NextFlush::NotAsked | NextFlush::NotAskedInEvent => push_flush(self),
+            NextFlush::AfterEvent | NextFlush::Queued => {}
         }
     }
 
@@ -186,8 +188,24 @@ impl<M: Machine> Drop for PumpAfterPanic<'_, M> {
     #[inline]
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.queue_flush();
+            after_a_panic(self.0);
         }
+    }
+}
+
+/// The event that was handled is over, so its flush must be queued.
+#[cold]
+fn after_a_panic<M: Machine>(machine: &M) {
+    if machine.driver().flush.get() != NextFlush::Queued {
+        push_flush(machine);
+    }
+}
+
+fn push_flush<M: Machine>(machine: &M) {
+    let driver = machine.driver();
+    driver.flush.set(NextFlush::Queued);
+    if let Some(me) = driver.me().upgrade() {
+        driver.reactor().io().flush_later(me);
     }
 }
 
@@ -198,23 +216,15 @@ fn subject<M: Machine>(machine: &M) -> M::Subject {
 
 fn deliver<M: Machine>(machine: &M, at_most: usize) {
     let pumping = &machine.driver().pumping;
-    if pumping.get() {
+    if pumping.replace(true) {
         return;
     }
-    let Some(mut event) = machine.poll_event() else { return };
-    pumping.set(true);
     let subject = subject(machine);
-    let mut left = at_most;
-    loop {
+    for _ in 0..at_most {
+        let Some(event) = machine.poll_event() else { break };
         if let Err(panic) = machine.deliver(&subject, event) {
             on_panicked(machine, panic);
         }
-        left -= 1;
-        if left == 0 {
-            break;
-        }
-        let Some(next) = machine.poll_event() else { break };
-        event = next;
     }
     pumping.set(false);
 }
@@ -290,16 +300,21 @@ fn read_on<M: Machine>(machine: &M, source: M::Source, first: ReadEvent) {
 impl<M: Machine> EventHandler for M {
     fn ready(self: Rc<Self>, _: &Handle, ready: Ready) {
         let _pump = self.pump_after_a_panic();
+        self.driver().begin_event();
         if let Some((source, read)) = self.on_ready(ready) {
             on_read(&*self, source, read);
         }
         self.on_ready_done();
         self.pump();
+        if self.driver().end_event() {
+            self.on_flush();
+            self.pump();
+        }
     }
 
     fn flush(self: Rc<Self>, _: &Handle) {
         let _pump = self.pump_after_a_panic();
-        self.driver().flush_queued.set(false);
+        self.driver().flush.set(NextFlush::NotAsked);
         self.on_flush();
         self.pump();
     }

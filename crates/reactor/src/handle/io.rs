@@ -1,5 +1,6 @@
 //! The reactor's interface for transports: sources by key, flushes, and the end of the loop.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -289,36 +290,45 @@ impl Io<'_> {
 
     /// Flushes the queued handlers. Handlers that are queued meanwhile wait for the next call.
     /// Returns whether any was queued.
+    #[inline]
     pub(crate) fn flush_dirty(self) -> bool {
-        let queued = self.reactor.core.io.dirty.with(|dirty| dirty.len());
-        for _ in 0..queued {
-            let handler = self.reactor.core.io.dirty.with(|dirty| dirty.pop_front());
-            let Some(handler) = handler else { break };
+        let is_queued = self.is_flush_queued();
+        if is_queued {
+            self.flush_queued();
+        }
+        is_queued
+    }
+
+    #[inline(never)]
+    fn flush_queued(self) {
+        let dirty = &self.reactor.core.io.dirty;
+        for _ in 0..dirty.with(|dirty| dirty.len()) {
+            let Some(handler) = dirty.with(VecDeque::pop_front) else { break };
             handler.flush(self.reactor);
         }
-        queued > 0
+    }
+
+    /// Returns whether a handler waits for its flush.
+    #[inline]
+    pub(crate) fn is_flush_queued(self) -> bool {
+        self.reactor.core.io.dirty.with(|dirty| !dirty.is_empty())
     }
 
     /// Passes an event to the handler of a source that is still open. Returns false if the source
     /// is late and must wait for the others.
+    #[inline]
     pub(crate) fn dispatch(self, key: Key, readiness: Readiness, late_too: bool) -> bool {
         let found = self.reactor.core.io.sources.with(|sources| {
             let (entry, token) = sources.with_token(key)?;
-            if entry.io.interest().is_late() && !late_too {
-                return Some(Err(()));
-            }
-            Some(Ok((Rc::clone(&entry.handler), token)))
+            let is_due = late_too || !entry.io.interest().is_late();
+            Some((is_due.then(|| Rc::clone(&entry.handler)), token))
         });
-        match found {
-            None => {} // closed by a callback of the same batch
-            Some(Err(())) => return false,
-            Some(Ok((handler, token))) => {
-                // This clone keeps the handler alive, not the descriptor, so `close` closes at
-                // once.
-                handler.ready(self.reactor, Ready { key, token, readiness });
-                self.flush_dirty();
-            }
-        }
+        // `None` if a callback of the same batch has closed it.
+        let Some((handler, token)) = found else { return true };
+        let Some(handler) = handler else { return false };
+        // This clone keeps the handler alive, not the descriptor, so `close` closes at once.
+        handler.ready(self.reactor, Ready { key, token, readiness });
+        self.flush_dirty();
         true
     }
 }
