@@ -443,3 +443,26 @@ fn a_failed_spawn_writes_nothing_to_the_childs_stderr() {
         assert_eq!(log.metadata().unwrap().len(), 6);
     });
 }
+
+/// Case SE-25.
+#[test]
+fn a_name_that_only_a_shell_would_read_gets_a_hint() {
+    let message =
+        |command: Command| command.spawn().expect_err("there is no such file").to_string();
+    assert_eq!(
+        message(Command::new("echo hello")),
+        "cannot execute \"echo hello\" (pass arguments by `args`: only a shell splits a line): No such \
+         file or directory"
+    );
+    let tilde = "(only a shell expands `~`): No such file or directory";
+    assert_eq!(
+        message(Command::new("~/bin/tool")),
+        format!("cannot execute \"~/bin/tool\" {tilde}")
+    );
+    assert_eq!(
+        message(Command::new("true").current_dir("~/work")),
+        format!("cannot change to the directory \"~/work\" {tilde}")
+    );
+    let message = message(Command::new("no such program"));
+    assert_eq!(message, "cannot execute \"no such program\": No such file or directory");
+}

@@ -79,7 +79,8 @@ pub(crate) fn set_current(handle: Option<Handle>) {
 
 /// The message of [`Handle::current`] if the thread has no reactor.
 const NO_REACTOR: &str = "this thread has no reactor: make one with `Reactor::new` first, and keep it \
-                          while it is used; from another thread call it by a `Remote`";
+                          while it is used; from another thread call it by a `Remote`; on tokio or \
+                          another executor run programs by a `Background`";
 
 impl Handle {
     /// Returns the reactor of this thread.

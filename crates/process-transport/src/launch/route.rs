@@ -97,7 +97,8 @@ fn refused_path(error: io::Error) -> SpawnError {
 /// Returns the error of a failure that the child reported.
 fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
-        return SpawnError::os(step, dir, errno);
+        let hint = exec_failure::misread(dir.as_os_str(), errno);
+        return SpawnError::os(step, dir, errno).with(hint);
     }
     let error = SpawnError::os(step, &prepared.program, errno);
     match step {

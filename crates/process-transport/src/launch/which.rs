@@ -55,7 +55,7 @@ pub fn which(program: impl AsRef<OsStr>) -> Result<PathBuf, SpawnError> {
             }
         }
     }
-    let explained = exec_failure::explain_paths(paths, None, errno);
+    let explained = exec_failure::explain_paths(program, paths, None, errno);
     Err(SpawnError::os(Step::Exec, program, errno).with(explained))
 }
 
