@@ -165,7 +165,7 @@ fn a_result_that_was_taken_is_abandoned_for_later_consumers() {
     let heard = Log::default();
     let hear = heard.clone();
     deferred.done(move |result| hear.add(format!("{result:?}")));
-    assert_eq!(heard.take(), ["Err(Abandoned)"]);
+    assert_eq!(heard.take(), ["Err(abandoned: the promise was dropped without a result)"]);
 }
 
 #[test]
@@ -184,7 +184,10 @@ fn a_panic_in_a_callback_leaves_everything_usable() {
         .done(move |result: Result<(), _>| below.add(format!("{result:?}")));
     let payload = catch_unwind(AssertUnwindSafe(|| promise.complete(Ok(())))).unwrap_err();
     assert_eq!(payload.downcast_ref(), Some(&"in a callback"));
-    assert_eq!(log.take(), ["the other one still ran", "Err(Abandoned)"]);
+    assert_eq!(
+        log.take(),
+        ["the other one still ran", "Err(abandoned: the promise was dropped without a result)"]
+    );
 
     let after = log.clone();
     D::ready(Ok(())).done(move |_| after.add("at once"));

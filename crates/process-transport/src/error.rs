@@ -55,7 +55,6 @@ const fn message_start(step: Step) -> &'static str {
 /// assert_eq!(error.raw_os_error(), Some(2));
 /// assert_eq!(error.to_string(), r#"cannot execute "/no/such/program": No such file or directory"#);
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct SpawnError {
     step: Step,
@@ -144,6 +143,13 @@ impl SpawnError {
     /// Returns the kind of [`SpawnError::io_error`].
     pub fn kind(&self) -> io::ErrorKind {
         self.reason.kind()
+    }
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

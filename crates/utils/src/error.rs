@@ -42,7 +42,6 @@ use crate::{Ended, Outcome, Partial, Stream};
 ///     other => panic!("{other:?}"),
 /// }
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum OutputError {
     /// The program could not be started.
@@ -208,6 +207,13 @@ impl OutputError {
             | Self::Failed { outcome, .. }
             | Self::Stopped { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
         }
+    }
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

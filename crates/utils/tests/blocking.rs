@@ -273,3 +273,15 @@ fn a_program_that_lacks_a_terminal_gets_the_hint() {
         assert!(error.to_string().ends_with(hint), "{error}");
     });
 }
+
+/// `main` and `unwrap` print an error by `Debug`.
+#[test]
+fn the_debug_form_of_an_error_is_its_message() {
+    let failed = Run::new("false").check().output_blocking().unwrap_err();
+    assert!(format!("{failed:?}").starts_with("false exited with status 1 after "), "{failed:?}");
+    let missing = Run::new("no such program").output_blocking().unwrap_err();
+    assert_eq!(
+        format!("{missing:?}"),
+        "cannot execute \"no such program\": No such file or directory"
+    );
+}

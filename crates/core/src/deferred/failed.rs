@@ -21,7 +21,7 @@ const ABANDONED: &str = "abandoned: the promise was dropped without a result";
 /// assert_eq!(Failed::Error(5).error(), Some(5));
 /// assert_eq!(Failed::<i32>::TimedOut.error(), None);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failed<E> {
     /// The promise was completed with an error.
@@ -67,6 +67,18 @@ impl<E> Failed<E> {
 }
 
 impl<E: fmt::Display> fmt::Display for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Cancelled => f.write_str(CANCELLED),
+            Self::TimedOut => f.write_str(TIMED_OUT),
+            Self::Abandoned => f.write_str(ABANDONED),
+        }
+    }
+}
+
+/// As the error, or the message: `main` and `unwrap` print an error by `Debug`.
+impl<E: fmt::Debug> fmt::Debug for Failed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),

@@ -1,6 +1,7 @@
 //! The error of a whole dialogue with a child, from its start to its end.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 
 use procession_core::WriteError;
@@ -9,7 +10,7 @@ use procession_protocol::ProcessTerminated;
 use crate::error::SpawnError;
 
 /// An error of a dialogue with a child, from its start to its end.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ChildError {
     /// The child could not be started.
@@ -37,6 +38,13 @@ pub enum ChildError {
         /// The program, as the command names it.
         program: OsString,
     },
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for ChildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ChildError {

@@ -35,7 +35,6 @@ use crate::run_setup::RunSetup;
 /// assert!(error.ends_with(r#" s without "login: ": user name:"#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum DialogueError {
     /// A pattern cannot be used. The wait did not begin.
@@ -132,6 +131,13 @@ impl DialogueError {
             | Self::Echoes { tail, .. } => Some(tail),
             Self::Pattern { .. } | Self::ReactorGone { .. } => None,
         }
+    }
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for DialogueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

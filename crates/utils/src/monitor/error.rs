@@ -1,5 +1,6 @@
 //! [`MonitorError`]: why a monitor does not run, or what went wrong for good.
 
+use std::fmt;
 use std::io;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use crate::message::Tail;
 use crate::run_setup::RunSetup;
 
 /// Why a monitor cannot run, why a request failed, or which program failed for good.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum MonitorError {
     /// A name is empty, is longer than 100 bytes, or has a control character.
@@ -78,6 +79,13 @@ pub enum MonitorError {
     /// never fails so; with this variant, `main` needs no other error.
     #[error("cannot run the monitor: {}", Reason(.0))]
     Io(io::Error),
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for MonitorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl MonitorError {

@@ -31,7 +31,6 @@ use crate::run_setup::RunSetup;
 /// assert!(error.ends_with(r#" s (ready: a line contains "ready"): loading"#));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadyError {
     /// The program could not be started.
@@ -106,6 +105,13 @@ impl ReadyError {
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
             Self::Exited { .. } => io::ErrorKind::Other,
         }
+    }
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for ReadyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

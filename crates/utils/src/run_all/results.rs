@@ -29,13 +29,19 @@ pub struct Progress {
 
 /// The first error of [`RunAll::all_or_first_error`](super::RunAll::all_or_first_error). It prints as the inner error does, and has
 /// the same source.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct RunAllError {
     /// The index of the program, counted from 0.
     pub index: usize,
     /// Why the program has no outcome.
     pub error: Failed<OutputError>,
+}
+
+/// The message: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for RunAllError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for RunAllError {
