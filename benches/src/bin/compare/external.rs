@@ -20,8 +20,10 @@ const GO: &str = include_str!("../../../peers/with_go.go");
 #[derive(Debug, Default)]
 pub(crate) struct External(Vec<(&'static str, Result<Vec<PathBuf>, String>)>);
 
-/// How each of them is found.
-const FINDERS: [(&str, fn(&Path) -> Result<Vec<PathBuf>>); 4] = [
+/// Returns the words that start a peer, whose files are in the folder.
+type Find = fn(&Path) -> Result<Vec<PathBuf>>;
+
+const FINDERS: [(&str, Find); 4] = [
     ("asyncio", |folder| script(folder, "python3".into(), "with_asyncio.py", ASYNCIO)),
     ("Twisted", twisted),
     ("Node", |folder| script(folder, "node".into(), "with_node.js", NODE)),
