@@ -109,15 +109,21 @@ pub(crate) struct Captions<'a> {
     pub(crate) y: &'a str,
 }
 
+/// The height of a plot with lines.
+const HEIGHT: i32 = 360;
 /// The distance between the labels of two lines, and the room for labels at the right.
 const LABEL: i32 = 15;
 const LABELS: i32 = 190;
+
+/// The most numbers of an axis. With ten, a logarithmic one would crowd nine between two powers of ten.
+const MOST_TICKS: usize = 9;
 
 /// Draws how costs grow. The horizontal axis is logarithmic too, unless a point is at 0.
 pub(crate) fn lines(file: &Path, captions: &Captions<'_>, lines: &[Line]) -> Result<()> {
     let all = || lines.iter().flat_map(|(_, points)| points.iter().map(|(x, _)| *x));
     let (left, right) = (all().fold(f64::MAX, f64::min), all().fold(1.0, f64::max));
-    let area = SVGBackend::new(file, (WIDTH.unsigned_abs(), 360)).into_drawing_area();
+    let area =
+        SVGBackend::new(file, (WIDTH.unsigned_abs(), HEIGHT.unsigned_abs())).into_drawing_area();
     area.fill(&WHITE).map_err(plain)?;
     let ends = if left > 0.0 {
         let x = format!("{} (logarithmic)", captions.x);
@@ -144,18 +150,22 @@ where
     X::CoordDescType: ValueFormatter<f64>,
 {
     let all = || lines.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y));
-    let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(0.0, f64::max));
+    // From one power of ten to another, because only these have labels. A little more than that,
+    // because these numbers are rounded.
+    let low = 10_f64.powf(all().fold(f64::MAX, f64::min).log10().floor()) / 1.01;
+    let high = 10_f64.powf(all().fold(0.0, f64::max).log10().ceil()) * 1.01;
     let mut chart = ChartBuilder::on(area)
         .caption(captions.title, ("sans-serif", 14))
         .margin(10)
         .margin_right(LABELS)
         .x_label_area_size(36)
         .y_label_area_size(64)
-        .build_cartesian_2d(x, (low / 1.5..high * 1.5).log_scale())
+        .build_cartesian_2d(x, (low..high).log_scale())
         .map_err(plain)?;
     let mut mesh = chart.configure_mesh();
     mesh.x_label_formatter(&|value| axis(*value)).y_label_formatter(&|value| axis(*value));
     mesh.x_desc(captions.x).y_desc(format!("{} (logarithmic)", captions.y));
+    mesh.x_labels(MOST_TICKS).y_labels(MOST_TICKS);
     mesh.light_line_style(TRANSPARENT).draw().map_err(plain)?;
     for ((_, points), colour) in lines.iter().zip(COLOURS.into_iter().cycle()) {
         let series = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
@@ -170,9 +180,11 @@ fn label(area: &Area<'_>, lines: &[Line], ends: Vec<(i32, i32)>) -> Result<()> {
     let mut labels: Vec<_> = lines.iter().zip(ends).zip(COLOURS.into_iter().cycle()).collect();
     labels.sort_by_key(|((_, (_, y)), _)| *y);
     let mut top = 0;
+    // Each label leaves room for those below it.
+    let mut bottom = HEIGHT - LABEL * i32::try_from(labels.len())?;
     for (((name, points), (x, y)), colour) in labels {
-        let at = top.max(y);
-        top = at + LABEL;
+        let at = top.max(y).min(bottom);
+        (top, bottom) = (at + LABEL, bottom + LABEL);
         let beside = WIDTH - LABELS + 14;
         area.draw(&PathElement::new(vec![(x, y), (beside - 2, at)], PALE)).map_err(plain)?;
         let text = ("sans-serif", 12).into_font().color(&colour);
@@ -195,4 +207,52 @@ fn axis(value: f64) -> String {
 /// Converts the plot library's error, which borrows the drawing area.
 fn plain(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("the plot: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn drawn(lines: &[(&str, &[(f64, f64)])]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plot.svg");
+        let named = |(name, points): &(&str, &[(f64, f64)])| ((*name).to_owned(), points.to_vec());
+        let all: Vec<Line> = lines.iter().map(named).collect();
+        let captions = Captions { title: "A spawn", x: "children", y: "µs" };
+        super::lines(&file, &captions, &all).unwrap();
+        fs::read_to_string(file).unwrap()
+    }
+
+    /// Returns the height of the text that begins with `name`.
+    fn height(svg: &str, name: &str) -> i32 {
+        let (before, _) = svg.split_once(&format!("\n{name} ")).unwrap();
+        let (_, rest) = before.rsplit_once(" y=\"").unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn labels_of_lines_that_end_together_do_not_overlap() {
+        let svg = drawn(&[
+            ("procession", &[(0.0, 229.0), (1024.0, 244.0)]),
+            ("limit", &[(0.0, 239.0), (1024.0, 245.0)]),
+            ("tokio", &[(0.0, 381.0), (1024.0, 36_203.0)]),
+        ]);
+        assert!((height(&svg, "procession") - height(&svg, "limit")).abs() >= LABEL, "{svg}");
+        assert!(svg.contains("tokio 36,203") && svg.contains("µs (logarithmic)"), "{svg}");
+        assert!(!svg.contains("children (logarithmic)"), "{svg}");
+        assert!(svg.contains("\n100,000\n") && svg.contains("\n1,000\n"), "{svg}");
+    }
+
+    #[test]
+    fn an_axis_without_a_zero_is_logarithmic() {
+        let svg = drawn(&[("procession", &[(1_000.0, 5.0), (30_000.0, 5.5)])]);
+        assert!(svg.contains("children (logarithmic)") && svg.contains("10,000"), "{svg}");
+    }
+
+    #[test]
+    fn numbers_of_an_axis_have_no_needless_zeros() {
+        assert_eq!([0.25, 1.0, 36_203.0].map(axis), ["0.25", "1", "36,203"]);
+    }
 }

@@ -12,7 +12,7 @@ const FLAT: f64 = 1.2;
 
 const CROWD_SPAWN: Row = Row {
     id: "crowd-spawn-1k",
-    what: "a spawn, {crowd} children with two pipes one after the other",
+    what: "the spawn of {crowd} children with two pipes, each",
     drive: Drive::Crowd(CrowdAct::Spawn),
     processors: One,
     limit: None,
