@@ -13,6 +13,8 @@ use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 
 use super::cstrings::{CStringArray, CStrings};
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use super::one_thread::has_one_thread;
 use super::request::Request;
 
 /// Enough for the variables of most programs; more of them cost a reallocation.
@@ -78,24 +80,4 @@ fn own() -> Option<*const *const c_char> {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn own() -> Option<*const *const c_char> {
     None
-}
-
-/// Returns whether the library knows that there is one thread; false if it does not know (before
-/// glibc 2.32, or linked statically).
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn has_one_thread() -> bool {
-    use std::sync::OnceLock;
-
-    /// The address of the library's `char __libc_single_threaded`, or 0.
-    static FLAG: OnceLock<usize> = OnceLock::new();
-
-    let flag = *FLAG.get_or_init(|| {
-        // SAFETY: the name ends in NUL, and the default scope needs no handle.
-        let flag = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) };
-        flag.expose_provenance()
-    });
-    let flag = std::ptr::with_exposed_provenance::<c_char>(flag);
-    // SAFETY: it is null, or leads to a variable of the library, which is never unloaded. The library
-    // writes it only while this thread is in a call that starts or joins another.
-    !flag.is_null() && unsafe { flag.read_volatile() } != 0
 }
