@@ -40,6 +40,7 @@
 //! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
 //! | `one_thread` | the address leads to a variable of the library | `dlsym` found its name, and no library is unloaded | `one_thread` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
+//! | `kept_environment` | the call only reads the ranges, and none of them need be readable | the kernel checks each, and fails where it is not | `soon` |
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
 //! | `clone::fork` | the child runs closures as after a fork by the program itself | libc's fork, with the fork handlers of others | `pre_exec` |
@@ -100,6 +101,8 @@ mod confirm;
 mod dumpable;
 #[cfg(target_os = "linux")]
 mod fd_table;
+#[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+mod kept_environment;
 #[cfg(target_os = "linux")]
 mod kept_status;
 #[cfg(target_os = "linux")]

@@ -11,6 +11,8 @@ use super::mail::{MailReceiver, MailSender, receive};
 use super::orders::{Idle, Order};
 use super::waiting::Waiting;
 use super::work::work;
+#[cfg(target_env = "gnu")]
+use crate::sys::kept_environment;
 use crate::sys::raw;
 
 /// Enough for one launch; the child has a stack of its own.
@@ -32,6 +34,11 @@ pub(super) fn start(
     let (tell, told) = mpsc::sync_channel(1);
     let run = move || {
         let has_own_table = leave_table(number, above).is_ok();
+        #[cfg(target_env = "gnu")]
+        if has_own_table {
+            // Without it, the environment is copied for each launch.
+            kept_environment::keep().ok();
+        }
         tell.send(has_own_table).ok(); // it waits
         drop(tell);
         // SAFETY: the number of the inbox, in this thread's table. It has no other owner there: in a
