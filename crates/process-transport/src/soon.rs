@@ -83,7 +83,8 @@ pub(crate) fn spawn(
     });
     let is_here = matches!(stage, Stage::Here);
     let asked = Some(Asked { protocol, promise });
-    link.launches.with(|launches| launches.insert(id, SoonLaunch { command, asked, stage }));
+    let launch = Box::new(SoonLaunch { command, asked, stage });
+    link.launches.with(|launches| launches.insert(id, launch));
     if is_here {
         link.launch_here_soon(id);
     } else {
@@ -124,7 +125,7 @@ struct SoonLink {
     reactor: Handle,
     /// `None` if there are no launch threads.
     threads: Option<Threads>,
-    launches: WithCell<BTreeMap<u64, SoonLaunch>>,
+    launches: WithCell<BTreeMap<u64, Box<SoonLaunch>>>,
     under_way: Cell<usize>,
     _end: EndWatch,
 }
@@ -160,7 +161,8 @@ impl SoonLink {
         match &self.threads {
             Some(threads) if threads.are_usable() && threads::can_launch(command) => {
                 let end = AtProgramEnd::of_reactor(&self.reactor);
-                Ok(Stage::Waiting(Box::new(LaterLaunch::prepare(command, end)?)))
+                let later = LaterLaunch::prepare(command, end)?;
+                Ok(if later.fits() { Stage::Waiting(Box::new(later)) } else { Stage::Here })
             }
             _ => Ok(Stage::Here),
         }
@@ -170,9 +172,8 @@ impl SoonLink {
     fn launch_here_soon(self: &Rc<Self>, id: u64) {
         let link = Rc::clone(self);
         self.reactor.call_soon(move |reactor| {
-            let Some(SoonLaunch { command, asked: Some(asked), .. }) = link.remove(id) else {
-                return;
-            };
+            let Some(launch) = link.remove(id) else { return };
+            let SoonLaunch { command, asked: Some(asked), .. } = *launch else { return };
             let spawned = adopt::spawn(reactor, asked.protocol, &command);
             asked.promise.complete(spawned.map(ProcessControl::into_process));
         });
@@ -185,7 +186,7 @@ impl SoonLink {
                 Ordered::UnderWay => self.under_way.set(self.under_way.get() + 1),
                 Ordered::NotSent => self.launch_here_soon(id),
                 Ordered::Failed(error) => {
-                    if let Some(SoonLaunch { asked: Some(asked), .. }) = self.remove(id) {
+                    if let Some(asked) = self.remove(id).and_then(|launch| launch.asked) {
                         drop(asked.protocol);
                         asked.promise.complete(Err(error));
                     }
@@ -195,7 +196,7 @@ impl SoonLink {
     }
 
     /// Orders the next launch, in the order of the calls, if there is room.
-    fn order_next(&self, launches: &mut BTreeMap<u64, SoonLaunch>) -> Option<(u64, Ordered)> {
+    fn order_next(&self, launches: &mut BTreeMap<u64, Box<SoonLaunch>>) -> Option<(u64, Ordered)> {
         let threads = self.threads.as_ref().filter(|_| self.under_way.get() < MOST_UNDER_WAY)?;
         let waits = |launch: &SoonLaunch| matches!(launch.stage, Stage::Waiting(_));
         let (id, launch) = launches.iter_mut().find(|(_, launch)| waits(launch))?;
@@ -209,7 +210,7 @@ impl SoonLink {
         Some((*id, ordered))
     }
 
-    fn remove(&self, id: u64) -> Option<SoonLaunch> {
+    fn remove(&self, id: u64) -> Option<Box<SoonLaunch>> {
         self.launches.with(|launches| launches.remove(&id))
     }
 
@@ -234,12 +235,11 @@ impl SoonLink {
         else {
             return false;
         };
-        let Some(SoonLaunch { command, asked, stage: Stage::UnderWay(later) }) =
-            self.remove(reply.id)
-        else {
+        let id = reply.id;
+        let Some(launch) = self.remove(id) else { return true };
+        let SoonLaunch { command, asked, stage: Stage::UnderWay(later) } = *launch else {
             return true;
         };
-        let id = reply.id;
         self.under_way.set(self.under_way.get() - 1);
         // The threads go on while this child is taken in.
         self.go_on();
@@ -263,7 +263,7 @@ impl SoonLink {
                 promise.complete(Err(error));
             }
             (Err(NotLaunched::LeftHere), asked @ Some(_)) => {
-                let launch = SoonLaunch { command, asked, stage: Stage::Here };
+                let launch = Box::new(SoonLaunch { command, asked, stage: Stage::Here });
                 self.launches.with(|launches| launches.insert(id, launch));
                 self.launch_here_soon(id);
             }

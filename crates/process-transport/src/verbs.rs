@@ -100,16 +100,17 @@ pub trait SpawnProcess: SealedSpawnProcess {
     /// [`detach`](Deferred::detach) if the result does not matter.
     ///
     /// The first call in a process starts the launch threads, and waits some 100 µs for them. They
-    /// sleep while there is nothing to launch, and end with the process. They have descriptor tables of
-    /// their own, so the time of a launch does not grow with the descriptors of the program. Inherited
+    /// sleep while there is nothing to launch, and end with the process. After a launch they poll for the
+    /// next command for up to 150 µs, if the last one came that soon. They have descriptor tables of their
+    /// own, so the time of a launch does not grow with the descriptors of the program. Inherited
     /// variables are read when the launch begins. A
     /// [`parent_death_signal`](Command::parent_death_signal) comes when the process is gone, and not
     /// when the thread of the loop ends.
     ///
     /// This thread launches what they cannot, in its next turn: a command with
     /// [`pre_exec`](Command::pre_exec) or with more than 250 descriptors, and every command if no
-    /// thread can be started, or if this thread has other ids, capabilities, filters, processors or another nice
-    /// value than the launch threads, which have those of the thread that made the first call.
+    /// thread can be started, or if this thread has other ids, capabilities, filters, processors or another
+    /// priority than the launch threads, which have those of the thread that made the first call.
     /// Only *namespaces* of a thread (`setns(2)`) are not compared: in such a thread use `spawn_process`.
     ///
     /// # Errors

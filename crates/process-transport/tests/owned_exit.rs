@@ -75,6 +75,18 @@ fn an_exit_in_a_storm_of_spawns_leaves_nobody() {
     }
 }
 
+/// Case LO-10. The same for launches that are under way on the launch threads.
+#[test]
+fn an_exit_while_launches_are_under_way_leaves_nobody() {
+    for dots in 1..=10 {
+        let mut owner = Owner::storm_off_the_loop_that_exits();
+        owner.until_dots(dots);
+        ask_to_end(&owner);
+        let (status, said, _) = owner.end();
+        assert_eq!(status.code(), Some(3), "{said}");
+    }
+}
+
 /// Case OL-04. `_exit` and `abort` run no code of the program. The table of a forked copy belongs
 /// to its parent. The exit does not end a child without being asked to.
 #[test]

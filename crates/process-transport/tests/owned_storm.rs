@@ -17,9 +17,14 @@ use crate::util::{Owner, WAYS, root_or_skip, skip_here};
 
 const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
+/// Ends programs that start children on two threads.
+fn storm(programs: u32, least: usize) {
+    end_each(Owner::storm_by, programs, least);
+}
+
 /// Ends each program after `least` to `least + 11` children. The count sets the moment, not a
 /// clock.
-fn storm(programs: u32, least: usize) {
+fn end_each(start: fn(&str) -> Owner, programs: u32, least: usize) {
     let mut state = 0x9e37_79b9_u32;
     for (number, signal) in (0..programs).zip(SIGNALS.into_iter().cycle()) {
         // Marsaglia's xorshift.
@@ -27,7 +32,7 @@ fn storm(programs: u32, least: usize) {
         state ^= state >> 17;
         state ^= state << 5;
         let way = WAYS[usize::try_from(state % 6).expect("below six")];
-        let mut owner = Owner::storm_by(way);
+        let mut owner = start(way);
         owner.until_dots(least + usize::try_from(state % 12).expect("below twelve"));
         for _ in 0..state % 500 {
             std::hint::spin_loop();
@@ -37,6 +42,12 @@ fn storm(programs: u32, least: usize) {
         let what = format!("program {number}, {way}: {said}, {took:?}");
         assert_eq!(status.signal(), Some(signal.as_raw()), "{what}");
     }
+}
+
+/// Case LO-10.
+#[test]
+fn forty_programs_ended_while_launches_are_under_way_leave_nobody() {
+    end_each(Owner::storm_off_the_loop, 40, 1);
 }
 
 /// Returns whether this is the slow tier: `PROCESSION_SLOW=1`.

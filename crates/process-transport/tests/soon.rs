@@ -8,6 +8,7 @@ mod util;
 mod filter;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -329,6 +330,49 @@ fn random_orders_of_all_this_leave_no_child_and_no_descriptor() {
         }
         until_no_child("at the end");
         leaks.assert_none();
+    });
+}
+
+/// Case LO-11.
+#[test]
+fn each_child_has_the_variables_of_its_launch() {
+    behaviour("each_child_has_the_variables_of_its_launch", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        let mut check = |what: &str| {
+            // Each of the two threads launches some of them.
+            for _ in 0..4 {
+                let child = driver.try_spawn_soon(Command::new("/usr/bin/env"), |_, _| ()).unwrap();
+                driver.drive_to_end(&child.record);
+                let text = child.record.text(1);
+                let shown: BTreeSet<&str> = text.lines().collect();
+                let own: Vec<String> =
+                    std::env::vars().map(|(key, value)| format!("{key}={value}")).collect();
+                let own: BTreeSet<&str> = own.iter().flat_map(|one| one.lines()).collect();
+                assert_eq!(shown, own, "{what}");
+            }
+        };
+        let name = "PROCESSION_TEST_VARIABLE";
+        check("at first");
+        sys::set_env(name, "one");
+        check("a new variable");
+        sys::set_env(name, "two");
+        check("a value as long as the last one");
+        sys::set_env(name, "one");
+        check("a value that was there before");
+        sys::set_env(name, "x".repeat(40_000));
+        check("more than a look reads");
+        sys::remove_env(name);
+        check("no variable any more");
+        for number in 0..200 {
+            sys::set_env(&format!("{name}_{number}"), "x".repeat(number));
+        }
+        check("the array has moved");
+        for number in 0..200 {
+            sys::remove_env(&format!("{name}_{number}"));
+        }
+        check("as at first");
     });
 }
 

@@ -108,25 +108,54 @@ impl Pipe {
         handler: Rc<dyn EventHandler>,
         token: u32,
     ) -> Result<Self, OpenError> {
-        let reads = matches!(direction, Direction::Read | Direction::Both);
-        let writes = matches!(direction, Direction::Write | Direction::Both);
-        let key = reactor.io().add_source(fd, Interest::PAUSED, handler, token)?;
-        let mut pipe = Self {
-            key,
-            interest: Interest::PAUSED,
-            always_ready: false,
-            reader: reads.then_some(Reader { paused: false, bulk: false }),
-            writer: writes.then(|| Box::new(Writer::new())),
-            growth: PipeGrowth::never(),
-        };
+        let mut pipe = Self::unwatched(reactor, fd, direction, handler, token)?;
         match pipe.watch(reactor) {
             Ok(()) => Ok(pipe),
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
                 pipe.always_ready = true;
                 Ok(pipe)
             }
-            Err(error) => Err(OpenError { error, fd: reactor.io().take_fd(key) }),
+            Err(error) => Err(OpenError { error, fd: reactor.io().take_fd(pipe.key) }),
         }
+    }
+
+    /// Does the same for a pipe that is only written, but leaves it out of the poller until the first
+    /// [`flush`](Self::flush). So a pipe that is closed before, as the input of a child often is, never
+    /// enters the poller.
+    ///
+    /// The caller flushes it before the loop waits. If the poller refuses it then, it is
+    /// [lost](FlushOutcome::Lost).
+    ///
+    /// # Errors
+    ///
+    /// Too many sources, or `NotConnected` if the reactor is gone. The descriptor is closed.
+    pub fn open_for_writing(
+        reactor: &Handle,
+        fd: OwnedFd,
+        handler: Rc<dyn EventHandler>,
+        token: u32,
+    ) -> io::Result<Self> {
+        Self::unwatched(reactor, fd, Direction::Write, handler, token)
+    }
+
+    /// Hands the descriptor to the reactor, and not to the poller.
+    fn unwatched(
+        reactor: &Handle,
+        fd: OwnedFd,
+        direction: Direction,
+        handler: Rc<dyn EventHandler>,
+        token: u32,
+    ) -> io::Result<Self> {
+        let reads = matches!(direction, Direction::Read | Direction::Both);
+        let writes = matches!(direction, Direction::Write | Direction::Both);
+        Ok(Self {
+            key: reactor.io().add_source(fd, Interest::PAUSED, handler, token)?,
+            interest: Interest::PAUSED,
+            always_ready: false,
+            reader: reads.then_some(Reader { paused: false, bulk: false }),
+            writer: writes.then(|| Box::new(Writer::new())),
+            growth: PipeGrowth::never(),
+        })
     }
 
     /// Takes the descriptor out of the reactor. Unwritten data are lost with the queue.
@@ -249,8 +278,11 @@ impl Pipe {
         }
         let blocked = writer.blocked;
         let done = writer.queue.is_done();
-        // All other changes of the interest reach the poller at once.
-        let watched = if blocked == self.interest.writes() { Ok(()) } else { self.watch(reactor) };
+        // A new writer enters the poller here, unless it is about to be closed. All other changes of
+        // the interest reach the poller at once.
+        let is_watched = self.interest.is_polled() || done;
+        let is_settled = blocked == self.interest.writes() && is_watched;
+        let watched = if is_settled { Ok(()) } else { self.watch(reactor) };
         match watched {
             Err(error) => FlushOutcome::Lost(error),
             Ok(()) if done => FlushOutcome::Done,

@@ -242,6 +242,11 @@ impl Ends {
 
 #[cfg(all(feature = "reactor", target_os = "linux"))]
 impl Ends {
+    /// Returns how many descriptors the child gets.
+    pub(super) fn passed_count(&self) -> usize {
+        self.child.len() + self.until_exec.len()
+    }
+
     /// Returns the child's descriptors for a launch thread, and those of them that travel there.
     pub(super) fn wanted(&self) -> (Vec<WantedFd>, Vec<BorrowedFd<'_>>) {
         let (mut wanted, mut given) = (Vec::with_capacity(self.child.len()), Vec::new());

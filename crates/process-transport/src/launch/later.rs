@@ -17,7 +17,7 @@ use crate::orphans;
 use crate::own_children::{self, RunningLaunch};
 use crate::program_end::AtProgramEnd;
 use crate::sys::launch_threads::{
-    LaunchJob, Pool, Replies, Reply, ThreadError, ThreadIdentity, WantedSource,
+    LaunchJob, MOST_FDS, Pool, Replies, Reply, ThreadError, ThreadIdentity, WantedSource,
 };
 use crate::sys::{self, Cloned, LaunchError};
 
@@ -58,6 +58,11 @@ impl LaterLaunch {
             prepared.request.callers_mask = sys::inherited_mask();
         }
         Ok(Self { prepared, launching: None })
+    }
+
+    /// Returns whether one message carries its descriptors, and the pidfd.
+    pub(crate) fn fits(&self) -> bool {
+        self.prepared.ends.passed_count() < MOST_FDS
     }
 
     /// Gives the order to the launch threads.

@@ -15,7 +15,7 @@ use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::NotGiven;
 pub(super) use crate::launch::{LaterLaunch, NotLaunched};
-use crate::sys::launch_threads::{MOST_FDS, Pool, Replies, Reply, mail, pool, receive};
+use crate::sys::launch_threads::{Pool, Replies, Reply, mail, pool, receive};
 
 /// What became of an order.
 pub(super) enum Ordered {
@@ -36,13 +36,10 @@ pub(super) struct Threads {
     key: Cell<Option<Key>>,
 }
 
-/// Returns whether the launch threads can launch it: they run no closures, in their table the folder of
-/// a scope has no number, and one message does not carry any number of descriptors.
+/// Returns whether the launch threads can launch it: they run no closures, and in their table the folder
+/// of a scope has no number.
 pub(super) fn can_launch(command: &Command) -> bool {
-    // The pidfd, and descriptors for look-ups.
-    const OTHERS: usize = 3;
-    let is_plain = command.identity.pre_exec.is_empty() && command.identity.scope.is_none();
-    is_plain && command.fd_entries().len() + OTHERS <= MOST_FDS
+    command.identity.pre_exec.is_empty() && command.identity.scope.is_none()
 }
 
 impl Threads {

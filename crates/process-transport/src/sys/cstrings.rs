@@ -88,6 +88,12 @@ impl CStringArray {
         &self.pointers[..self.pointers.len() - 1]
     }
 
+    /// Returns the strings with their NULs, but for a variable that the child writes.
+    #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Returns the variable that the child writes.
     pub(super) fn pid(&self) -> Option<&PidVariable> {
         self.pid.as_deref()

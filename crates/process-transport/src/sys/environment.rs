@@ -3,7 +3,7 @@
 //! `std` copies the environment under its own lock, with two allocations for each variable: with
 //! about forty variables this costs as much as the rest of the parent's half of a spawn. A program
 //! with only one thread needs no copy, because nothing can change the environment before the child
-//! has exec'd.
+//! has exec'd. A launch thread keeps its copy: see `kept_environment`.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "the C library's own variables")
@@ -13,6 +13,10 @@ use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 
 use super::cstrings::{CStringArray, CStrings};
+#[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+use super::kept_environment::Borrowed;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use super::one_thread::has_one_thread;
 use super::request::Request;
 
 /// Enough for the variables of most programs; more of them cost a reallocation.
@@ -37,6 +41,9 @@ pub(super) enum Environment<'a> {
     Prepared(&'a CStringArray),
     /// This process's own variables.
     Own(*const *const c_char),
+    /// The copy of them that a launch thread keeps.
+    #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+    Kept(Borrowed),
     /// A copy of them, because another thread could change them.
     Copied(CStringArray),
 }
@@ -47,7 +54,14 @@ impl<'a> Environment<'a> {
         if let Some(envp) = &request.envp {
             return Self::Prepared(envp);
         }
-        own().map_or_else(|| Self::Copied(inherited(|_| false).finish()), Self::Own)
+        if let Some(own) = own() {
+            return Self::Own(own);
+        }
+        #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+        if let Some(kept) = Borrowed::current() {
+            return Self::Kept(kept);
+        }
+        Self::Copied(inherited(|_| false).finish())
     }
 
     /// Returns the vector in the form that `execve` takes.
@@ -55,6 +69,8 @@ impl<'a> Environment<'a> {
         match self {
             Self::Prepared(envp) => envp.as_ptr(),
             Self::Own(envp) => *envp,
+            #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+            Self::Kept(kept) => kept.as_ptr(),
             Self::Copied(envp) => envp.as_ptr(),
         }
     }
@@ -78,24 +94,4 @@ fn own() -> Option<*const *const c_char> {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn own() -> Option<*const *const c_char> {
     None
-}
-
-/// Returns whether the library knows that there is one thread; false if it does not know (before
-/// glibc 2.32, or linked statically).
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn has_one_thread() -> bool {
-    use std::sync::OnceLock;
-
-    /// The address of the library's `char __libc_single_threaded`, or 0.
-    static FLAG: OnceLock<usize> = OnceLock::new();
-
-    let flag = *FLAG.get_or_init(|| {
-        // SAFETY: the name ends in NUL, and the default scope needs no handle.
-        let flag = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) };
-        flag.expose_provenance()
-    });
-    let flag = std::ptr::with_exposed_provenance::<c_char>(flag);
-    // SAFETY: it is null, or leads to a variable of the library, which is never unloaded. The library
-    // writes it only while this thread is in a call that starts or joins another.
-    !flag.is_null() && unsafe { flag.read_volatile() } != 0
 }

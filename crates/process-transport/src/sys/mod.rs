@@ -38,7 +38,9 @@
 //! | `cstrings::CStringArray` | it may go to another thread | it owns what its pointers lead to, and nothing changes that | `soon` |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and other processes may write to it | the fields of its implementors are atomics | every spawning test |
 //! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
+//! | `one_thread` | the address leads to a variable of the library | `dlsym` found its name, and no library is unloaded | `one_thread` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
+//! | `kept_environment` | the call only reads the ranges, and none of them need be readable | the kernel checks each, and fails where it is not | `soon` |
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
 //! | `clone::fork` | the child runs closures as after a fork by the program itself | libc's fork, with the fork handlers of others | `pre_exec` |
@@ -98,6 +100,10 @@ mod confirm;
 #[cfg(target_os = "linux")]
 mod dumpable;
 #[cfg(target_os = "linux")]
+mod fd_table;
+#[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
+mod kept_environment;
+#[cfg(target_os = "linux")]
 mod kept_status;
 #[cfg(target_os = "linux")]
 mod launch;
@@ -105,6 +111,8 @@ mod launch;
 pub(crate) mod launch_threads;
 #[cfg(target_os = "linux")]
 mod mailbox;
+#[cfg(target_os = "linux")]
+mod one_thread;
 #[cfg(target_os = "linux")]
 mod proc_stat;
 #[cfg(target_os = "linux")]
@@ -143,6 +151,8 @@ pub(crate) use elsewhere::pty::slave_name;
 use elsewhere::{close, launch, raw, signal, termios, wait};
 pub(crate) use environment::inherited as inherited_environment;
 pub(crate) use fd_step::{FdMove, FdStep};
+#[cfg(target_os = "linux")]
+pub(crate) use fd_table::enlarge as enlarge_fd_table;
 pub(crate) use first_ended::first_ended;
 pub(crate) use launch::{own_pid, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;

@@ -29,7 +29,7 @@ pub(crate) const MODES: [&str; 13] = [
     "abort",
 ];
 
-fn exit() -> ! {
+pub(crate) fn exit() -> ! {
     process::exit(STATUS.into())
 }
 

@@ -8,6 +8,7 @@
 //! children are started: `path` or `path,without_pidfd`.
 
 mod exits;
+mod soon;
 mod sys;
 
 use std::convert::Infallible;
@@ -111,6 +112,11 @@ fn main() -> Result<ExitCode> {
     }
     if mode == "exit_in_storm" {
         exits::end_in_a_storm();
+    }
+    match mode.as_str() {
+        "storm_soon" => return soon::storm(),
+        "exit_in_storm_soon" => return soon::end_in_a_storm(),
+        _ => {}
     }
     let script = match mode.as_str() {
         mode if mode.ends_with("left") => LEFT,

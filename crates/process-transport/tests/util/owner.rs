@@ -67,6 +67,16 @@ impl Owner {
         Self::start_with(by(""), "exit_in_storm")
     }
 
+    /// Starts a program that continuously launches children off the loop, in the way `how`.
+    pub(crate) fn storm_off_the_loop(how: &str) -> Self {
+        Self::start_with(by(how), "storm_soon")
+    }
+
+    /// Starts a program that does the same until SIGUSR1 makes it exit.
+    pub(crate) fn storm_off_the_loop_that_exits() -> Self {
+        Self::start_with(by(""), "exit_in_storm_soon")
+    }
+
     pub(crate) fn program() -> &'static str {
         PROGRAM
     }

@@ -126,6 +126,12 @@ pub fn set_env(key: &str, value: impl AsRef<OsStr>) {
     unsafe { std::env::set_var(key, value) };
 }
 
+/// Removes a variable of this process.
+pub fn remove_env(key: &str) {
+    // SAFETY: no other thread reads the environment: see the audit.
+    unsafe { std::env::remove_var(key) };
+}
+
 /// Returns the handler of a signal as a number: `SIG_DFL`, `SIG_IGN` or an address.
 pub fn handler(signal: i32) -> usize {
     action(signal).sa_sigaction

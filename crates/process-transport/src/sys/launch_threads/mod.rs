@@ -3,8 +3,8 @@
 //! # Model
 //!
 //! The first [`pool()`] of a process starts two threads, which live as long as the process. They sleep
-//! until there is an order. `orders` is the queue, `thread` the life of such a thread, `work` one
-//! launch, `mail` the messages with descriptors.
+//! until there is an order, or poll for one for a moment after a launch (`waiting`). `orders` is the
+//! queue, `thread` the life of such a thread, `work` one launch, `mail` the messages with descriptors.
 //!
 //! A launch thread has a descriptor table of its own, if the kernel gives it one. So:
 //!
@@ -31,6 +31,7 @@ mod mail;
 mod orders;
 mod pool;
 mod thread;
+mod waiting;
 mod work;
 
 pub(crate) use self::identity::ThreadIdentity;

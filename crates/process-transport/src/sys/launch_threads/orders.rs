@@ -25,40 +25,55 @@ pub(super) struct Orders {
     shared: VecDeque<Box<LaunchJob>>,
     /// Orders for one thread, in the order of the messages on its socket.
     own: [VecDeque<Order>; THREADS],
-    /// The threads that sleep.
-    sleeps: [bool; THREADS],
+    /// What the threads do that have no order; `None` for one that works, or that was called.
+    idle: [Option<Idle>; THREADS],
+}
+
+/// What a thread without an order does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// It looks again and again whether it was called.
+    Polls,
+    Sleeps,
 }
 
 impl Orders {
-    /// Takes the next order for a thread; if there is none, the thread must sleep.
-    pub(super) fn next(&mut self, thread: usize) -> Option<Order> {
+    /// Takes the next order for a thread; if there is none, the thread must do what it says.
+    pub(super) fn next(&mut self, thread: usize, otherwise: Idle) -> Option<Order> {
         let order = self.own[thread].pop_front();
         let order = order.or_else(|| self.shared.pop_front().map(Order::Launch));
-        self.sleeps[thread] = order.is_none();
+        self.idle[thread] = order.is_none().then_some(otherwise);
         order
     }
 
-    /// Adds a launch for either thread; returns which one to wake.
-    pub(super) fn push_shared(&mut self, job: Box<LaunchJob>) -> Option<usize> {
+    /// Adds a launch for either thread; returns which one to call, and what that one does.
+    pub(super) fn push_shared(&mut self, job: Box<LaunchJob>) -> Option<(usize, Idle)> {
         self.shared.push_back(job);
-        let sleeper = self.sleeps.iter().position(|sleeps| *sleeps)?;
-        self.wake(sleeper)
+        let first = |idle| self.idle.iter().position(|one| *one == Some(idle));
+        // To call a thread that polls costs next to nothing.
+        let thread = first(Idle::Polls).or_else(|| first(Idle::Sleeps))?;
+        self.call(thread)
     }
 
-    /// Adds an order for one thread; returns whether to wake it.
-    pub(super) fn push_own(&mut self, thread: usize, order: Order) -> Option<usize> {
+    /// Adds an order for one thread; returns whether to call it.
+    pub(super) fn push_own(&mut self, thread: usize, order: Order) -> Option<(usize, Idle)> {
         self.own[thread].push_back(order);
-        self.wake(thread)
+        self.call(thread)
     }
 
     /// Returns which of the first `threads` threads gets an order of its own soonest.
     pub(super) fn least_busy(&self, threads: usize) -> usize {
-        let load = |thread: &usize| (!self.sleeps[*thread], self.own[*thread].len());
+        let after = |idle: Option<Idle>| match idle {
+            Some(Idle::Polls) => 0,
+            Some(Idle::Sleeps) => 1,
+            None => 2,
+        };
+        let load = |thread: &usize| (after(self.idle[*thread]), self.own[*thread].len());
         (0..threads).min_by_key(load).unwrap_or(0)
     }
 
-    fn wake(&mut self, thread: usize) -> Option<usize> {
-        std::mem::take(&mut self.sleeps[thread]).then_some(thread)
+    fn call(&mut self, thread: usize) -> Option<(usize, Idle)> {
+        Some((thread, self.idle[thread].take()?))
     }
 
     /// Takes back a launch that no thread has begun.

@@ -4,8 +4,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::job::LaunchJob;
 use super::mail::{MailSender, mail};
-use super::orders::{Order, Orders, THREADS};
+use super::orders::{Idle, Order, Orders, THREADS};
 use super::thread;
 use crate::sys::mailbox::identity;
 use crate::sys::this_process::ProcessMark;
@@ -22,6 +22,8 @@ use crate::sys::this_process::ProcessMark;
 pub(crate) struct Pool {
     made_in: ProcessMark,
     orders: Mutex<Orders>,
+    /// Set to call a thread that polls.
+    called: [AtomicBool; THREADS],
     /// Empty for a thread that could not be started.
     threads: [OnceLock<StartedThread>; THREADS],
 }
@@ -61,6 +63,7 @@ pub(crate) fn pool() -> io::Result<&'static Pool> {
     let pool: &'static Pool = Box::leak(Box::new(Pool {
         made_in: ProcessMark::new()?,
         orders: Mutex::default(),
+        called: Default::default(),
         threads: Default::default(),
     }));
     let mut result = Ok(());
@@ -93,7 +96,9 @@ impl Pool {
     fn start(&'static self, index: usize) -> io::Result<()> {
         let (sender, receiver) = mail()?;
         let identity = identity(&sender)?;
-        let thread = thread::start(move || self.next(index), receiver, &sender)?;
+        let next = move |otherwise| self.lock().next(index, otherwise);
+        let is_called = move || self.called[index].swap(false, Acquire);
+        let thread = thread::start(next, is_called, receiver, &sender)?;
         // It is set once: each index is started once.
         self.threads[index].set(StartedThread { socket: sender, identity, thread }).ok();
         Ok(())
@@ -107,13 +112,16 @@ impl Pool {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self, thread: usize) -> Option<Order> {
-        self.lock().next(thread)
-    }
-
-    fn wake(&self, thread: Option<usize>) {
-        if let Some(started) = thread.and_then(|thread| self.threads[thread].get()) {
-            started.thread.unpark();
+    /// Tells a thread without an order that there is one.
+    fn call(&self, thread: Option<(usize, Idle)>) {
+        match thread {
+            Some((thread, Idle::Polls)) => self.called[thread].store(true, Release),
+            Some((thread, Idle::Sleeps)) => {
+                if let Some(started) = self.threads[thread].get() {
+                    started.thread.unpark();
+                }
+            }
+            None => {}
         }
     }
 
@@ -149,9 +157,9 @@ impl Pool {
                 return Err((error, order));
             }
         }
-        let wake = orders.push_own(index, order);
+        let thread = orders.push_own(index, order);
         drop(orders);
-        self.wake(wake);
+        self.call(thread);
         Ok(())
     }
 
@@ -166,8 +174,8 @@ impl Pool {
         given: &[BorrowedFd<'_>],
     ) -> Result<(), (Errno, Option<Box<LaunchJob>>)> {
         if given.is_empty() {
-            let wake = self.lock().push_shared(job);
-            self.wake(wake);
+            let thread = self.lock().push_shared(job);
+            self.call(thread);
             return Ok(());
         }
         let index = self.lock().least_busy(self.len());

@@ -8,8 +8,11 @@ use std::sync::mpsc;
 use std::thread::{self, Thread};
 
 use super::mail::{MailReceiver, MailSender, receive};
-use super::orders::Order;
+use super::orders::{Idle, Order};
+use super::waiting::Waiting;
 use super::work::work;
+#[cfg(target_env = "gnu")]
+use crate::sys::kept_environment;
 use crate::sys::raw;
 
 /// Enough for one launch; the child has a stack of its own.
@@ -19,9 +22,11 @@ const STACK_BYTES: usize = 256 << 10;
 /// the like (glibc: 32 and 33, musl: 32 to 34).
 const LIBRARY_SIGNALS: u64 = 0b111 << 31;
 
-/// Starts a thread that does what `next` returns, and sleeps while there is nothing. Returns when it has a table of its own, or must do without.
+/// Starts a thread that does what `next` returns, and sleeps while there is nothing, or polls whether it
+/// was called. Returns when it has a table of its own, or must do without.
 pub(super) fn start(
-    next: impl Fn() -> Option<Order> + Send + 'static,
+    next: impl Fn(Idle) -> Option<Order> + Send + 'static,
+    is_called: impl Fn() -> bool + Send + 'static,
     inbox: MailReceiver,
     sender: &MailSender,
 ) -> io::Result<Thread> {
@@ -29,12 +34,17 @@ pub(super) fn start(
     let (tell, told) = mpsc::sync_channel(1);
     let run = move || {
         let has_own_table = leave_table(number, above).is_ok();
+        #[cfg(target_env = "gnu")]
+        if has_own_table {
+            // Without it, the environment is copied for each launch.
+            kept_environment::keep().ok();
+        }
         tell.send(has_own_table).ok(); // it waits
         drop(tell);
         // SAFETY: the number of the inbox, in this thread's table. It has no other owner there: in a
         // table of its own this is the copy; in a shared one, `start` gives it away.
         let inbox = unsafe { OwnedFd::from_raw_fd(number) };
-        serve(next, has_own_table, &inbox)
+        serve(next, is_called, has_own_table, &inbox)
     };
     // The thread begins with this mask, so no handler ever runs there.
     let old_mask = raw::set_mask(!LIBRARY_SIGNALS);
@@ -69,21 +79,27 @@ fn leave_table(kept: RawFd, above: RawFd) -> raw::Call {
 }
 
 /// Does what comes, for ever.
-fn serve(next: impl Fn() -> Option<Order>, has_own_table: bool, inbox: &OwnedFd) {
+fn serve(
+    next: impl Fn(Idle) -> Option<Order>,
+    is_called: impl Fn() -> bool,
+    has_own_table: bool,
+    inbox: &OwnedFd,
+) {
+    let waiting = Waiting::default();
     let mut askers: BTreeMap<u64, MailSender> = BTreeMap::new();
     let fds = || receive(inbox.as_fd()).map(|message| message.map_or_else(Vec::new, |one| one.fds));
     loop {
-        match next() {
-            None => thread::park(),
-            Some(Order::Register(asker)) => {
+        match waiting.next(&next, &is_called) {
+            Order::Register(asker) => {
                 let socket = fds().ok().and_then(|mut fds| fds.pop());
                 askers.extend(socket.map(|socket| (asker, MailSender::of(socket))));
             }
-            Some(Order::Forget(asker)) => drop(askers.remove(&asker)),
-            Some(Order::Discard) => drop(fds()),
-            Some(Order::Launch(job)) => {
+            Order::Forget(asker) => drop(askers.remove(&asker)),
+            Order::Discard => drop(fds()),
+            Order::Launch(job) => {
                 let given = if job.given() == 0 { Ok(Vec::new()) } else { fds() };
                 work(*job, given, has_own_table, &askers);
+                waiting.on_launched();
             }
         }
     }

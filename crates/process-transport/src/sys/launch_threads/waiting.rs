@@ -1,0 +1,74 @@
+//! How a launch thread waits for its next order.
+
+use std::cell::Cell;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::orders::{Idle, Order};
+
+/// How long a thread polls after a launch. A loop that starts one short child after the other asks for
+/// the next one within this time. To wake a thread that sleeps takes the loop's call 8 µs, and the
+/// processor then begins with cold caches.
+const POLL_TIME: Duration = Duration::from_micros(150);
+
+/// Whether the thread polls before it sleeps: it does so if the last order after a launch came within the
+/// time of a poll. So only an order that is later than expected costs a poll.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// When the launch was over, if it was the last thing that the thread did.
+    launched: Cell<Option<Instant>>,
+    came_soon: Cell<bool>,
+}
+
+impl Waiting {
+    /// Records that a launch is over.
+    pub(super) fn on_launched(&self) {
+        self.launched.set(Some(now()));
+    }
+
+    /// Returns the next order, as soon as there is one.
+    pub(super) fn next(
+        &self,
+        next: &impl Fn(Idle) -> Option<Order>,
+        is_called: &impl Fn() -> bool,
+    ) -> Order {
+        let Some(launched) = self.launched.take() else { return sleep(next) };
+        let polled = if self.came_soon.get() { poll(launched, next, is_called) } else { None };
+        let order = polled.unwrap_or_else(|| sleep(next));
+        self.came_soon.set(launched.elapsed() < POLL_TIME);
+        order
+    }
+}
+
+/// Sleeps until there is an order.
+fn sleep(next: &impl Fn(Idle) -> Option<Order>) -> Order {
+    loop {
+        match next(Idle::Sleeps) {
+            Some(order) => return order,
+            None => thread::park(),
+        }
+    }
+}
+
+/// Polls for an order. Between two looks it yields the processor. If others need it, this takes long, the
+/// order is late, and the thread sleeps the next time: then it gets the processor sooner.
+fn poll(
+    launched: Instant,
+    next: &impl Fn(Idle) -> Option<Order>,
+    is_called: &impl Fn() -> bool,
+) -> Option<Order> {
+    let mut order = next(Idle::Polls);
+    while order.is_none() && launched.elapsed() < POLL_TIME {
+        thread::yield_now();
+        if is_called() {
+            // The other thread may have been quicker.
+            order = next(Idle::Polls);
+        }
+    }
+    order
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread without a loop has no other clock")]
+fn now() -> Instant {
+    Instant::now()
+}
