@@ -9,7 +9,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pwd = Run::new("pwd").current_dir("/").check().output_blocking()?;
     print!("it ran in {}", pwd.stdout_utf8()?);
 
-    if let Err(error) = Run::new("pwd").current_dir("/no/such/directory").output_blocking() {
+    let nowhere = Run::new("pwd").current_dir("/no/such/directory");
+    if let Err(error) = nowhere.output_blocking() {
         println!("{error}");
     }
     Ok(())

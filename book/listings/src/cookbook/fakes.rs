@@ -9,8 +9,8 @@ use procession::{FakeChildren, Reactor, Run};
 
 /// The code under test.
 async fn version() -> Result<String, Box<dyn Error>> {
-    let git = Run::new("git").args(["rev-parse", "HEAD"]).timeout(Duration::from_secs(60));
-    Ok(git.check().await?.stdout_utf8()?.trim().to_owned())
+    let git = Run::new("git").args(["rev-parse", "HEAD"]).check();
+    Ok(git.timeout(Duration::from_secs(60)).await?.stdout_utf8()?.trim().to_owned())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -7,7 +7,7 @@ use std::thread;
 use procession::{Background, Run};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let children = Background::start()?; // one for the whole program; a clone for each user
+    let children = Background::start()?; // one for the whole program
     let threads = ["one", "two"].map(|word| {
         let children = children.clone();
         thread::spawn(move || {

@@ -11,7 +11,7 @@ use procession::BytesMut;
 use procession::tokio::{Child, ChildStdout, Command, Stdio};
 use tokio::io::AsyncReadExt;
 
-/// The output of a child as the body of an answer. Its drop kills the child and its group.
+/// The output of a child as the body of an answer. Its drop kills the child's group.
 struct Output {
     stdout: ChildStdout,
     _child: Child,

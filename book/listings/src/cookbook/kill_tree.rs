@@ -14,8 +14,9 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
         let mut build = Handle::current().spawn_child(build)?;
         build.stdout().next().await; // both children of the shell run now
 
-        // TERM, and after five seconds KILL to what is left.
-        let ended = build.process().terminate(Signal::TERM, Duration::from_secs(5)).await?;
+        // SIGTERM, and after five seconds SIGKILL to what is left.
+        let grace = Duration::from_secs(5);
+        let ended = build.process().terminate(Signal::TERM, grace).await?;
         println!("the shell {ended}; nothing is left: {}", ended.is_gone());
         Ok(())
     })

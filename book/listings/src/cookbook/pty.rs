@@ -10,9 +10,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let size = Pty::new().size(24, 80); // rows, columns
     let command = Command::new("sh").args(["-c", script]).pty(size);
     // The terminal is the input too, so `Run` must not replace it by /dev/null.
-    let outcome = Run::from(command).stdin(Stdin::as_in_command()).check().output_blocking()?;
+    let run = Run::from(command).stdin(Stdin::as_in_command()).check();
+    let outcome = run.output_blocking()?;
     for line in outcome.stdout_utf8()?.lines() {
-        println!("{line}"); // `lines` takes the carriage returns off, which a terminal adds
+        println!("{line}"); // `lines` also removes the carriage returns
     }
     Ok(())
 }

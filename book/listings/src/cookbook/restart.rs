@@ -7,7 +7,7 @@ use std::time::Duration;
 use procession::{Command, Monitor, MonitorChange, Policy, Reactor, Stopped};
 
 fn main() -> Result<Stopped, Box<dyn Error>> {
-    let server = Command::new("sh").args(["-c", "echo cannot open the database; exit 1"]);
+    let server = Command::new("sh").args(["-c", "echo no database; exit 1"]);
     let policy = Policy::on_failure()
         .backoff(Duration::from_millis(10), Duration::from_secs(30)) // 10, 20, 40 … ms
         .give_up_after(3, Duration::from_secs(60));
@@ -16,7 +16,7 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
         let mut events = running.events();
         while let Some(event) = events.next().await {
             println!("{event}");
-            if matches!(event.change, MonitorChange::Failed { .. } | MonitorChange::Done) {
+            if let MonitorChange::Failed { .. } | MonitorChange::Done = event.change {
                 break;
             }
         }

@@ -5,10 +5,15 @@ use std::error::Error;
 
 use procession::prelude::*;
 
+const SERVER: &str = "
+trap 'echo reloaded; exit' HUP
+echo ready
+while sleep 0.01; do :; done
+";
+
 fn main() -> Result<Stopped, Box<dyn Error>> {
     Reactor::new()?.run_main(async {
-        let script = "trap 'echo reloaded; exit' HUP; echo ready; while :; do sleep 0.01; done";
-        let server = Command::new("sh").args(["-c", script]).owned(true);
+        let server = Command::new("sh").args(["-c", SERVER]).owned(true);
         let mut server = Handle::current().spawn_child(server)?;
         server.stdout().next().await; // it says that it is ready
 

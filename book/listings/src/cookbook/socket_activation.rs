@@ -3,7 +3,7 @@
 // ANCHOR: listing
 use std::env;
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use procession::{Command, Fd, listen_fds};
@@ -15,12 +15,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         client.write_all(format!("hello from {name}\n").as_bytes())?;
         return Ok(());
     }
-    // The manager binds the socket, and starts the server: here, this program once more.
+    // The manager binds the socket and starts the server: here, this program again.
     let http = TcpListener::bind("127.0.0.1:0")?;
     let address = http.local_addr()?;
-    let server = Command::new(env::current_exe()?).args(env::args_os().skip(1));
-    let server = server.child_fd(2, Fd::inherit(std::io::stderr())).listen_fds([("http", http)]);
-    let mut server = server.spawn()?;
+    let mut server = Command::new(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .stderr(Fd::inherit(io::stderr()))
+        .listen_fds([("http", http)])
+        .spawn()?;
 
     let mut answer = String::new();
     TcpStream::connect(address)?.read_to_string(&mut answer)?;

@@ -8,10 +8,12 @@ use procession::{Command, Step};
 fn explain(command: Command) {
     match command.spawn() {
         Ok(_) => println!("it runs"),
-        Err(error) if error.step() == Step::Exec && error.kind() == ErrorKind::NotFound => {
-            println!("install {} first", error.subject().display());
-        }
-        Err(error) => println!("at {:?}: {error}", error.step()),
+        Err(error) => match (error.step(), error.kind()) {
+            (Step::Exec, ErrorKind::NotFound) => {
+                println!("install {} first", error.subject().display());
+            }
+            (step, _) => println!("at {step:?}: {error}"),
+        },
     }
 }
 

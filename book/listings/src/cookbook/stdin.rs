@@ -2,6 +2,7 @@
 
 // ANCHOR: listing
 use std::error::Error;
+use std::io::{self, Read};
 
 use procession::{Run, Stdin};
 
@@ -9,8 +10,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sort = Run::new("sort").stdin("pear\napple\n").check();
     print!("{}", sort.output_blocking()?.stdout_utf8()?);
 
-    // Anything that implements `Read` is read while the program runs: a file, a socket, a decoder.
-    let reader = std::io::Read::take(std::io::repeat(b'x'), 1_000_000);
+    // Anything that implements `Read` is read while the program runs.
+    let reader = io::repeat(b'x').take(1_000_000);
     let count = Run::new("wc").arg("-c").stdin(Stdin::reader(reader)).check();
     println!("{} bytes", count.output_blocking()?.stdout_utf8()?.trim());
     Ok(())

@@ -6,7 +6,7 @@ use std::error::Error;
 use procession::{Keep, Run};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let seq = Run::new("seq").arg("1000000").keep(Keep::tail(4 << 10)).check();
+    let seq = Run::new("seq").arg("100000").keep(Keep::tail(4 << 10)).check();
     let outcome = seq.output_blocking()?;
     if let Some(gap) = outcome.stdout_gap {
         println!("({} bytes skipped)", gap.skipped_bytes);

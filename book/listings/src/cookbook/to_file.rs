@@ -10,7 +10,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let log = std::env::temp_dir().join("build.log");
     let build = Run::new("sh").args(["-c", "echo compiling; echo a warning >&2"]);
     let build = build.command(|command| {
-        command.stdout(Fd::file(&log, FileMode::Append)).stderr(Fd::same_as(1)) // >>build.log 2>&1
+        // >>build.log 2>&1
+        command.stdout(Fd::file(&log, FileMode::Append)).stderr(Fd::same_as(1))
     });
     build.check().output_blocking()?;
     print!("{}", fs::read_to_string(&log)?);
