@@ -22,7 +22,9 @@ async fn stopped(server: Command) -> Result<Termination, Box<dyn Error>> {
 // ANCHOR: service
 /// A daemon that outlives the program, in a session of its own.
 fn daemon() -> Command {
-    Command::new("my-service").new_session().kill_on_drop(false)
+    // Pipes to this program would break when it ends.
+    let service = Command::new("my-service").new_session().kill_on_drop(false);
+    service.child_fd(0, Fd::null()).child_fd(1, Fd::null()).child_fd(2, Fd::null())
 }
 // ANCHOR_END: service
 
