@@ -43,8 +43,8 @@ struct Places {
 
 impl Places {
     fn find() -> Result<Self> {
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("book/ is in a folder")?;
+        let manifest = std::env::var("CARGO_MANIFEST_DIR").context("cargo runs this program")?;
+        let root = Path::new(&manifest).parent().context("book/ is in a folder")?;
         Ok(Self { root: root.to_owned(), output: root.join("target/book") })
     }
 
