@@ -12,13 +12,24 @@ use xshell::Shell;
 use crate::{TASKS, Task};
 
 /// The tasks of the gate, the cheapest first.
-const STEPS: [&str; 9] =
-    ["fmt", "clippy", "tidy", "test", "test-paths", "loop-free", "doctest", "doc", "deny"];
+const STEPS: [&str; 10] = [
+    "fmt",
+    "clippy",
+    "tidy",
+    "test",
+    "test-paths",
+    "loop-free",
+    "doctest",
+    "doc",
+    "deny",
+    "words",
+];
 
 /// What only the slow tier runs. `bench-build` and `counts` build the peers or an optimised
 /// library, which takes minutes and checks nothing that the library does. `musl` builds and runs
-/// every suite once more.
-const SLOW_STEPS: [&str; 5] = ["bench-build", "public-api --check", "counts", "loom", "musl"];
+/// every suite once more. `book` builds mdBook.
+const SLOW_STEPS: [&str; 6] =
+    ["bench-build", "public-api --check", "counts", "loom", "musl", "book"];
 
 /// Runs the checks that every change must pass.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
