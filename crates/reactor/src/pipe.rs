@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use procession_core::driver::{Direction, PipeGrowth, Spent, WriteQueue};
 use rustix::io::Errno;
 
@@ -205,15 +204,14 @@ impl Pipe {
             };
             reactor.core.io.buffers.with(|buffers| buffers.read(bulk, read))
         });
-        let bytes = read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
-        reader.bulk = bytes >= USUAL_BYTES;
+        reader.bulk = false;
         match read {
-            None => ReadEvent::End,
-            Some(Ok(data)) if data.is_empty() => ReadEvent::End,
-            Some(Ok(data)) => {
-                self.on_moved(reactor, bytes);
+            Some(Ok(data)) if !data.is_empty() => {
+                reader.bulk = data.len() >= USUAL_BYTES;
+                self.on_moved(reactor, data.len());
                 ReadEvent::Data(data)
             }
+            Some(Ok(_)) | None => ReadEvent::End,
             Some(Err(Errno::AGAIN)) => ReadEvent::WouldBlock,
             Some(Err(error)) => ReadEvent::Lost(error.into()),
         }
@@ -287,7 +285,7 @@ impl Pipe {
             // An unblocked writer stays watched until its flush, which follows at once. So a writer
             // that blocks again needs no change of the registration. An event changes nothing in
             // what a reader waits for.
-            if !ready.unblocked {
+            if !ready.unblocked && (ready.peer_gone || self.interest.writes()) {
                 // Reducing the interest cannot fail for lack of memory. A source that stays in the
                 // poller needlessly only costs time.
                 self.watch(reactor).ok();

@@ -49,10 +49,6 @@ impl Buffer {
         Self { memory, place: start..start + bytes }
     }
 
-    fn len(&self) -> usize {
-        self.place.len()
-    }
-
     #[inline]
     fn bytes(&self) -> &[u8] {
         &self.memory[self.place.clone()]
@@ -101,16 +97,18 @@ impl BufferPool {
         read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
     ) -> rustix::io::Result<Bytes> {
         // Usually nobody holds the buffer of the last read.
-        if let Some(buffer) = self.known.first_mut()
-            && let Some(free) = Arc::get_mut(buffer)
-        {
-            let n = read(free.bytes_mut())?;
-            return Ok(handed_over(buffer, n));
+        if self.known.first().is_none_or(|buffer| Arc::strong_count(buffer) != 1) {
+            self.bring_a_free_one_to_the_front();
         }
-        self.bring_a_free_one_to_the_front();
         let Some(buffer) = self.known.first_mut() else { return Ok(Bytes::new()) };
-        let n = Arc::get_mut(buffer).map_or(Ok(0), |free| read(free.bytes_mut()))?;
-        Ok(handed_over(buffer, n))
+        let Some(free) = Arc::get_mut(buffer) else { return Ok(Bytes::new()) };
+        let memory = free.bytes_mut();
+        let n = read(memory)?;
+        // Small results are copied out, so they do not hold the rest of the buffer.
+        if n < memory.len() / 4 {
+            return Ok(Bytes::from(Box::<[u8]>::from(&memory[..n])));
+        }
+        Ok(lent(buffer, n))
     }
 
     /// Brings a buffer that nobody else holds to the front, a new one if necessary.
@@ -132,13 +130,8 @@ impl BufferPool {
     }
 }
 
-/// Returns the first `n` bytes of a buffer. Small results are copied out, so they do not hold the
-/// rest of the buffer.
-#[inline]
-fn handed_over(buffer: &Arc<Buffer>, n: usize) -> Bytes {
-    if n < buffer.len() / 4 {
-        return Bytes::from(Box::<[u8]>::from(&buffer.bytes()[..n]));
-    }
+/// Returns the first `n` bytes of a buffer, and does not copy them.
+fn lent(buffer: &Arc<Buffer>, n: usize) -> Bytes {
     let mut data = Bytes::from_owner(LentBuffer(Arc::clone(buffer)));
     data.truncate(n);
     data
