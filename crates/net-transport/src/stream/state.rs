@@ -30,16 +30,8 @@ pub(super) struct StreamState {
 pub(super) enum EventOutcome {
     /// A read, if there was one.
     Read(Option<ReadEvent>),
-    /// A flush, and what it leaves to do.
-    Flush(Flushed),
-}
-
-/// What a flush leaves to do when nothing is borrowed.
-#[must_use = "settle what is left over where nothing is borrowed"]
-pub(super) struct Flushed {
-    pub(super) left: Leftovers,
-    /// The input must be read.
-    pub(super) read: bool,
+    /// More than a read: pass it to [`StreamState::on_change`].
+    Change(PipeReady),
 }
 
 impl StreamState {
@@ -81,16 +73,21 @@ impl StreamState {
         if !self.lifecycle.reads() {
             return None;
         }
-        let data = match self.pipes.reader()?.read_within(reactor, budget) {
-            ReadEvent::Data(data) => data,
-            event => return Some(event),
-        };
+        Some(match self.pipes.reader()?.read_within(reactor, budget) {
+            ReadEvent::Data(data) if self.lifecycle.has_event() => self.on_data(data),
+            // Data are due now, because nothing else is due.
+            event => event,
+        })
+    }
+
+    #[cold]
+    fn on_data(&mut self, data: Bytes) -> ReadEvent {
         let bytes = data.len();
-        Some(match self.lifecycle.on_data_now(data) {
+        match self.lifecycle.on_data_now(data) {
             DataNow::Due(data) => ReadEvent::Data(data),
             DataNow::Queued => ReadEvent::Queued(bytes),
             DataNow::Refused(refused) => ReadEvent::Refused(refused),
-        })
+        }
     }
 
     /// Handles a read that gave no data.
@@ -113,7 +110,7 @@ impl StreamState {
             self.lifecycle.on_peer_gone();
         }
         if seen.peer_gone || seen.unblocked || self.routes.forward.is_some() {
-            return EventOutcome::Flush(self.on_change(reactor, &seen));
+            return EventOutcome::Change(seen);
         }
         EventOutcome::Read(if seen.readable {
             self.read(reactor, Pipe::READ_BUDGET_BYTES)
@@ -122,33 +119,34 @@ impl StreamState {
         })
     }
 
+    /// Handles an event that requires more than a read. Returns whether the input must then be read.
     #[cold]
-    fn on_change(&mut self, reactor: &Handle, seen: &PipeReady) -> Flushed {
-        let mut flushed = if seen.unblocked {
-            self.flush(reactor)
+    pub(super) fn on_change(
+        &mut self,
+        reactor: &Handle,
+        seen: PipeReady,
+        left: &mut Leftovers,
+    ) -> bool {
+        let read = if seen.unblocked {
+            self.flush(reactor, left)
         } else {
-            let mut left = Leftovers::default();
-            self.meet_demands(reactor, &mut left);
-            Flushed { left, read: false }
+            self.meet_demands(reactor, left);
+            false
         };
         if seen.peer_gone {
             // The reads may find this out later, or never.
-            flushed.left.sink_lost(self.routes.fed_by.take(), self.queued());
+            left.sink_lost(self.routes.fed_by.take(), self.queued());
         }
-        flushed.read |= seen.readable;
-        flushed
+        read || seen.readable
     }
 
-    /// Writes the queue, and closes what is due to close.
+    /// Writes the queue, and closes what is due to close. Returns whether the input must then be read.
     #[inline]
-    pub(super) fn flush(&mut self, reactor: &Handle) -> Flushed {
-        let mut left = Leftovers::default();
-        let outcome = match self.pipes.writer() {
-            Some(pipe) => pipe.flush(reactor, &mut left.spent),
-            None => FlushOutcome::Done,
-        };
-        if let Ok(queue) = self.pipes.queue() {
-            while let Some(mark) = queue.poll_mark() {
+    pub(super) fn flush(&mut self, reactor: &Handle, left: &mut Leftovers) -> bool {
+        let mut outcome = FlushOutcome::Done;
+        if let Some(pipe) = self.pipes.writer() {
+            outcome = pipe.flush(reactor, &mut left.spent);
+            while let Some(mark) = pipe.queue().and_then(WriteQueue::poll_mark) {
                 self.lifecycle.on_mark(mark);
             }
         }
@@ -158,8 +156,8 @@ impl StreamState {
             FlushOutcome::Lost(error) => self.lifecycle.on_write_failed(error),
             _ => left.sink_ready(self.routes.fed_by.as_ref()),
         }
-        self.meet_demands(reactor, &mut left);
-        Flushed { left, read: self.lifecycle.has_failed() }
+        self.meet_demands(reactor, left);
+        self.lifecycle.has_failed()
     }
 
     /// Does to the descriptors what the lifecycle demands.
@@ -209,7 +207,8 @@ impl StreamState {
 
     /// Handles a stop of the loop: writes what the kernel takes now, and closes everything.
     pub(super) fn stop(&mut self, reactor: &Handle) -> Leftovers {
-        let mut left = self.flush(reactor).left;
+        let mut left = Leftovers::default();
+        self.flush(reactor, &mut left);
         self.routes.cut_off();
         self.lifecycle.on_stop(stopped());
         self.meet_demands(reactor, &mut left);
@@ -236,7 +235,8 @@ impl StreamState {
             let error = "only a socket can be taken out of the loop";
             return (Err(io::Error::new(ErrorKind::Unsupported, error)), Leftovers::default());
         }
-        let mut left = self.flush(reactor).left;
+        let mut left = Leftovers::default();
+        self.flush(reactor, &mut left);
         if self.lifecycle.has_failed() {
             return (Err(closed()), left);
         }

@@ -15,7 +15,7 @@ use procession_reactor::driver::{Driver, Machine, Outlasting, ReadEvent, Ready};
 
 use super::leftovers::Leftovers;
 use super::pipes::{Pipes, StreamFds};
-use super::state::{EventOutcome, Flushed, StreamState};
+use super::state::{EventOutcome, StreamState};
 
 /// One connection, shared by the loop and its [`Transport`] handles.
 pub(crate) struct Stream {
@@ -75,9 +75,13 @@ impl Stream {
         }
     }
 
-    fn finish(&self, flushed: Flushed) {
-        flushed.left.settle();
-        if flushed.read {
+    /// Changes the state, settles what that leaves over, and reads the input if it must be read.
+    #[inline]
+    fn change(&self, change: impl FnOnce(&mut StreamState, &mut Leftovers) -> bool) {
+        let mut left = Leftovers::default();
+        let read = self.state.with(|state| change(state, &mut left));
+        left.settle();
+        if read {
             self.read_now();
         }
     }
@@ -137,10 +141,11 @@ impl Machine for Stream {
 
     #[inline]
     fn on_ready(&self, ready: Ready) -> Option<((), ReadEvent)> {
-        match self.state.with(|state| state.on_ready(self.driver.reactor(), ready)) {
+        let reactor = self.driver.reactor();
+        match self.state.with(|state| state.on_ready(reactor, ready)) {
             EventOutcome::Read(read) => Some(((), read?)),
-            EventOutcome::Flush(flushed) => {
-                self.finish(flushed);
+            EventOutcome::Change(seen) => {
+                self.change(|state, left| state.on_change(reactor, seen, left));
                 None
             }
         }
@@ -176,8 +181,7 @@ impl Machine for Stream {
     }
 
     fn on_flush(&self) {
-        let flushed = self.state.with(|state| state.flush(self.driver.reactor()));
-        self.finish(flushed);
+        self.change(|state, left| state.flush(self.driver.reactor(), left));
     }
 
     #[cold]

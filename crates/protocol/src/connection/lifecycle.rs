@@ -162,6 +162,7 @@ impl ConnectionLifecycle {
     }
 
     /// Notes that the write queue crossed a limit.
+    #[inline]
     pub fn on_mark(&mut self, mark: Mark) {
         if self.output.open && !self.lost {
             self.due.push_back(ConnectionEvent::Mark(mark));
