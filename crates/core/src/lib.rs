@@ -47,6 +47,7 @@ mod clock;
 mod deferred;
 mod direction;
 mod fake_clock;
+mod front_queue;
 mod into_bytes;
 mod level;
 mod mark;

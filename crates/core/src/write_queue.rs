@@ -2,12 +2,12 @@
 //!
 //! It has no descriptor and makes no system call. See [`WriteQueue`] for the model.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
 
 use bytes::{Buf, Bytes};
 
+use crate::front_queue::FrontQueue;
 use crate::level::Level;
 use crate::{Mark, WriteError, spent::Spent};
 
@@ -50,7 +50,7 @@ use crate::{Mark, WriteError, spent::Spent};
 #[derive(Debug)]
 pub struct WriteQueue {
     /// No chunk is empty.
-    chunks: VecDeque<Bytes>,
+    chunks: FrontQueue<Bytes>,
     /// The sum of the lengths of `chunks`.
     len: usize,
     /// Gets every change of `len`.
@@ -73,7 +73,7 @@ impl WriteQueue {
     /// Creates an empty queue with the default marks and no hard limit.
     pub const fn new() -> Self {
         Self {
-            chunks: VecDeque::new(),
+            chunks: FrontQueue::new(),
             len: 0,
             level: Level::new(Self::DEFAULT_HIGH_BYTES, Self::DEFAULT_LOW_BYTES),
             hard_limit: None,
@@ -166,7 +166,7 @@ impl WriteQueue {
     /// Fills `out` with the first chunks and returns the number of filled slots.
     pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
-        for (slot, chunk) in out.iter_mut().zip(&self.chunks) {
+        for (slot, chunk) in out.iter_mut().zip(self.chunks.iter()) {
             *slot = IoSlice::new(chunk);
             filled += 1;
         }
