@@ -45,8 +45,9 @@ impl StreamFds {
 pub(super) struct Pipes {
     /// The descriptor that is read; a socket is also written here. `None` once it is closed.
     input: Option<Pipe>,
-    /// The descriptor that is written, if it is a separate one. `None` once it is closed.
-    output: Option<Pipe>,
+    /// The descriptor that is written, if it is a separate one. `None` once it is closed. Boxed,
+    /// because sockets have none.
+    output: Option<Box<Pipe>>,
     /// One descriptor serves both directions.
     is_socket: bool,
     /// Descriptors to make blocking again at the end.
@@ -87,7 +88,7 @@ impl Pipes {
             StreamFds::Pair { input, output, restore } => {
                 self.restore = restore;
                 self.input = Some(open(input, Direction::Read, INPUT)?);
-                self.output = Some(open(output, Direction::Write, OUTPUT)?);
+                self.output = Some(Box::new(open(output, Direction::Write, OUTPUT)?));
             }
         }
         Ok(())
@@ -114,8 +115,8 @@ impl Pipes {
 
     #[inline]
     pub(super) fn writer(&mut self) -> Option<&mut Pipe> {
-        let pipe = if self.is_socket { &mut self.input } else { &mut self.output };
-        pipe.as_mut().filter(|pipe| pipe.is_writing())
+        let pipe = if self.is_socket { self.input.as_mut() } else { self.output.as_deref_mut() };
+        pipe.filter(|pipe| pipe.is_writing())
     }
 
     #[inline]
@@ -126,8 +127,8 @@ impl Pipes {
     /// Returns what an event of the source with this token means.
     #[inline]
     pub(super) fn on_ready(&mut self, reactor: &Handle, token: u32, seen: Readiness) -> PipeReady {
-        let pipe = if token == OUTPUT { &mut self.output } else { &mut self.input };
-        pipe.as_mut().map_or_else(PipeReady::default, |pipe| pipe.on_ready(reactor, seen))
+        let pipe = if token == OUTPUT { self.output.as_deref_mut() } else { self.input.as_mut() };
+        pipe.map_or_else(PipeReady::default, |pipe| pipe.on_ready(reactor, seen))
     }
 
     /// Ends the reading. A socket ends this direction; a separate input is closed.
@@ -189,7 +190,8 @@ impl Pipes {
     /// Closes every descriptor.
     pub(super) fn close(&mut self, reactor: &Handle) -> Spent {
         let mut spent = Spent::new();
-        for pipe in [self.input.take(), self.output.take()].into_iter().flatten() {
+        let output = self.output.take().map(|pipe| *pipe);
+        for pipe in [self.input.take(), output].into_iter().flatten() {
             spent.extend(pipe.close(reactor));
         }
         for fd in self.restore.drain(..) {

@@ -130,6 +130,7 @@ impl Machine for Stream {
         self.state.with(StreamState::poll_event)
     }
 
+    #[inline]
     fn deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
         self.slot.try_deliver(transport, event)
     }

@@ -50,6 +50,7 @@ impl ConnectionSlot {
     ///
     /// The payload of a panic; the protocol is dropped. The driver first brings its own state in order,
     /// then resumes the panic.
+    #[inline]
     pub fn try_deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
         let last =
             if matches!(event, ConnectionEvent::Lost(_)) { DropAfter::Yes } else { DropAfter::No };
