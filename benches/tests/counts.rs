@@ -183,20 +183,63 @@ fn lines_of(child: &mut Child) -> Receiver<String> {
 /// Instructions in user space.
 #[cfg(not(debug_assertions))]
 mod instructions {
-    use super::{Command, has, per_operation, run};
+    use std::io::Write;
+    use std::process::Stdio;
+    use std::time::Duration;
+
+    use procession_benches::programs;
+    use procession_benches::tcp::Client;
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use super::{COMPARE, Command, has, lines_of, per_operation, run};
 
     /// Returns the instructions of one operation.
     fn each(contender: &str, row: &str) -> f64 {
         let counts = [100, 2100];
-        let [few, many] = counts.map(|count| {
-            let mut valgrind = Command::new("valgrind");
-            valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-            let stderr = run(&mut valgrind, contender, row, count);
-            let line = stderr.lines().find_map(|line| line.split("Collected :").nth(1));
-            let number = line.expect("callgrind ends with a sum").trim();
-            number.parse().expect("it is a number")
-        });
+        let [few, many] = counts.map(|count| sum(&run(&mut callgrind(), contender, row, count)));
         per_operation(few, many, counts)
+    }
+
+    /// Returns the instructions of a server for one message and its answer, if so many connections
+    /// send one at the same time.
+    fn each_over_tcp(server: &str, connections: u64) -> f64 {
+        let counts = [100 / connections, 2100 / connections];
+        let [few, many] = counts.map(|count| served(server, connections, count));
+        per_operation(few, many, counts) / procession_benches::clock::float(connections)
+    }
+
+    /// Runs a server until a client has its answers. Returns the server's instructions.
+    fn served(server: &str, connections: u64, count: u64) -> u64 {
+        let mut valgrind = callgrind();
+        let programs = programs::build().expect("there is a C compiler");
+        valgrind.args([COMPARE, "contend", server, "tcp-echo-1"]).arg(programs);
+        valgrind.args([count.to_string(), connections.to_string()]);
+        valgrind.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = valgrind.spawn().expect("valgrind starts");
+        let lines = lines_of(&mut child);
+        let ready = lines.recv_timeout(Duration::from_secs(60)).expect("it gets ready");
+        let port = ready.strip_prefix("ready ").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("{ready}"));
+        child.stdin.as_mut().expect("it is a pipe").write_all(b"go\n").expect("it is read");
+        let mut client = Client::connect(port, connections).expect("it listens");
+        client.round(count).expect("it answers");
+        let pid = child.id().try_into().ok().and_then(Pid::from_raw).expect("an id");
+        kill_process(pid, Signal::TERM).expect("it serves until it is killed");
+        let output = child.wait_with_output().expect("it ends");
+        sum(&String::from_utf8_lossy(&output.stderr))
+    }
+
+    fn callgrind() -> Command {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        valgrind
+    }
+
+    /// Returns the sum that callgrind prints at its end.
+    fn sum(stderr: &str) -> u64 {
+        let line = stderr.lines().find_map(|line| line.split("Collected :").nth(1));
+        let number = line.unwrap_or_else(|| panic!("callgrind ends with a sum: {stderr}")).trim();
+        number.parse().expect("it is a number")
     }
 
     #[test]
@@ -211,6 +254,34 @@ mod instructions {
     /// The limit of an echo, as a share of tokio's instructions. It was 0.83 when this was written;
     /// the contract is 1.1.
     const ECHO_OF_TOKIOS: f64 = 0.95;
+
+    #[test]
+    fn a_round_trip_over_tcp_takes_fewer_than_tokios() {
+        if has("valgrind", "instructions::a_round_trip_over_tcp_takes_fewer_than_tokios") {
+            let (ours, tokio) = (each_over_tcp("procession", 1), each_over_tcp("tokio", 1));
+            eprintln!("instructions of an echo over TCP: {ours:.0}, tokio's: {tokio:.0}");
+            assert!(ours <= MOST_OF_A_TCP_ECHO, "{ours}");
+            assert!(ours <= TCP_ECHO_OF_TOKIOS * tokio, "{ours} against {tokio}");
+        }
+    }
+
+    /// The most instructions of the server. It took 1,362 when this was written.
+    const MOST_OF_A_TCP_ECHO: f64 = 1450.0;
+
+    /// The limit as a share of tokio's instructions. It was 0.62 when this was written.
+    const TCP_ECHO_OF_TOKIOS: f64 = 0.7;
+
+    #[test]
+    fn a_round_trip_over_one_of_many_connections_takes_fewer_than_tokios() {
+        if has(
+            "valgrind",
+            "instructions::a_round_trip_over_one_of_many_connections_takes_fewer_than_tokios",
+        ) {
+            let (ours, tokio) = (each_over_tcp("procession", 100), each_over_tcp("tokio", 100));
+            eprintln!("of one over each of 100 connections: {ours:.0}, tokio's: {tokio:.0}");
+            assert!(ours <= tokio, "{ours} against {tokio}");
+        }
+    }
 
     #[test]
     fn a_turn_takes_at_most_three_tenths_of_tokios() {
