@@ -280,6 +280,39 @@ fn a_flush_requested_twice_runs_once_and_delivers_events_in_order() {
     });
 }
 
+/// A machine that asks in its own event is flushed without the queue, in the same order.
+#[test]
+fn flushes_run_in_the_order_in_which_an_event_requests_them() {
+    for own_first in [true, false] {
+        each_loop(|mut reactor| {
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let note = |name: &'static str| -> Leftover {
+                let order = Rc::clone(&order);
+                Box::new(move |_| order.borrow_mut().push(name))
+            };
+            let other = Toy::new(&reactor, |_, _| {});
+            other.state.with(|state| state.at_flush = Some(note("other")));
+            let asked = Rc::clone(&other);
+            let toy = Toy::new(&reactor, move |toy, _| {
+                if own_first {
+                    toy.queue_flush();
+                }
+                asked.queue_flush();
+                toy.queue_flush();
+            });
+            toy.state.with(|state| state.at_flush = Some(note("own")));
+            let mut writer = toy.with_pipe(1);
+            writer.write_all(b"x").unwrap();
+            no_wait(&mut reactor);
+            let expected = if own_first { ["own", "other"] } else { ["other", "own"] };
+            assert_eq!(*order.borrow(), expected);
+            assert_eq!(toy.heard(), ["data 1 x", "done", "flush"]);
+            no_wait(&mut reactor);
+            assert_eq!((toy.heard(), other.heard()), (vec![], vec!["flush".to_owned()]));
+        });
+    }
+}
+
 #[test]
 fn only_the_first_callback_runs_before_the_loop() {
     each_loop(|mut reactor| {
