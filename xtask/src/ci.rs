@@ -12,18 +12,8 @@ use xshell::Shell;
 use crate::{TASKS, Task};
 
 /// The tasks of the gate, the cheapest first.
-const STEPS: [&str; 10] = [
-    "fmt",
-    "clippy",
-    "tidy",
-    "test",
-    "test-paths",
-    "loop-free",
-    "doctest",
-    "doc",
-    "deny",
-    "words",
-];
+const STEPS: [&str; 10] =
+    ["fmt", "clippy", "tidy", "test", "test-paths", "loop-free", "doctest", "doc", "deny", "words"];
 
 /// What only the slow tier runs. `bench-build` and `counts` build the peers or an optimised
 /// library, which takes minutes and checks nothing that the library does. `musl` builds and runs

@@ -97,7 +97,7 @@ impl BufferPool {
         read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
     ) -> rustix::io::Result<Bytes> {
         // Usually nobody holds the buffer of the last read.
-        if !self.known.first().is_some_and(|buffer| Arc::strong_count(buffer) == 1) {
+        if self.known.first().is_none_or(|buffer| Arc::strong_count(buffer) != 1) {
             self.bring_a_free_one_to_the_front();
         }
         let Some(buffer) = self.known.first_mut() else { return Ok(Bytes::new()) };
