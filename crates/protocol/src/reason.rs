@@ -87,7 +87,7 @@ impl ResourceUsage {
 ///
 /// assert_eq!(ProcessDone::default().to_string(), "exited with status 0");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ProcessDone(Box<Ending>);
 
 /// The end of a process that did not exit with status 0.
@@ -101,7 +101,7 @@ pub struct ProcessDone(Box<Ending>);
 /// assert_eq!(killed.signal(), Some(Signal::TERM));
 /// assert_eq!(killed.to_string(), "ended by signal 15");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProcessTerminated(Box<Ending>);
 
@@ -113,7 +113,7 @@ impl From<ProcessTerminated> for io::Error {
 }
 
 /// The contents of both halves. Boxed, because results and events that hold it are moved often.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Ending {
     status: Result<ExitStatus, UnknownEnd>,
     usage: Option<ResourceUsage>,
@@ -246,6 +246,20 @@ getters!(ProcessTerminated);
 impl fmt::Display for ProcessDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The text, also for `Debug`: `main` and `unwrap` print an error by `Debug`.
+impl fmt::Debug for ProcessTerminated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text, as for a [`ProcessTerminated`].
+impl fmt::Debug for ProcessDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
