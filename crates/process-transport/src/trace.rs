@@ -14,13 +14,17 @@ pub(crate) enum SentTo {
     Group,
 }
 
+#[cfg(all(feature = "reactor", not(feature = "tracing")))]
+pub(crate) use self::off::after;
+#[cfg(all(feature = "reactor", feature = "tracing"))]
+pub(crate) use self::on::after;
 #[cfg(feature = "tracing")]
 pub use on::child_span;
 #[cfg(feature = "tracing")]
-pub(crate) use on::{after, exited, not_started, signalled, started};
+pub(crate) use on::{exited, not_started, signalled, started};
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::off::{after, exited, not_started, signalled, started};
+pub(crate) use self::off::{exited, not_started, signalled, started};
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -44,6 +48,7 @@ mod on {
     }
 
     /// Calls, and tells only then what happens meanwhile.
+    #[cfg(feature = "reactor")]
     #[inline]
     pub(crate) fn after<R>(call: impl FnOnce() -> R) -> R {
         struct Telling;
@@ -172,6 +177,7 @@ mod off {
     #[inline]
     pub(crate) fn not_started(_: &OsStr, _: &SpawnError) {}
 
+    #[cfg(feature = "reactor")]
     #[inline]
     pub(crate) fn after<R>(call: impl FnOnce() -> R) -> R {
         call()
