@@ -3,19 +3,18 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::driver::{Direction, PipeGrowth, Spent, WriteQueue};
+use procession_core::driver::{PipeGrowth, Spent, WriteQueue};
 use rustix::io::Errno;
 
-use crate::handle::EventHandler;
 use crate::handle::Handle;
 use crate::readiness::{Interest, Readiness};
 use crate::store::buffers::{BULK_BYTES, USUAL_BYTES};
 use crate::store::sources::Key;
 use crate::sys::sigpipe;
 
+mod opening;
 mod outcome;
 mod resize;
 mod writer;
@@ -90,44 +89,6 @@ impl Pipe {
     pub const READ_AGAIN_BYTES: usize = 4096;
     /// The read budget of one source in one turn, in bytes. It leaves time for other sources.
     pub const READ_BUDGET_BYTES: usize = 256 * 1024;
-
-    /// Hands a descriptor, which must be `O_NONBLOCK`, to the reactor.
-    ///
-    /// `handler` receives the descriptor's events under `token`, and passes them to
-    /// [`on_ready`](Self::on_ready). epoll refuses regular files and `/dev/null`. The pipe accepts
-    /// such a descriptor, which then [is always ready](Self::is_always_ready).
-    ///
-    /// # Errors
-    ///
-    /// The poller's errors. [`OpenError`] gives the descriptor back, except if the reactor is gone
-    /// (`NotConnected`), which closes it.
-    pub fn open(
-        reactor: &Handle,
-        fd: OwnedFd,
-        direction: Direction,
-        handler: Rc<dyn EventHandler>,
-        token: u32,
-    ) -> Result<Self, OpenError> {
-        let reads = matches!(direction, Direction::Read | Direction::Both);
-        let writes = matches!(direction, Direction::Write | Direction::Both);
-        let key = reactor.io().add_source(fd, Interest::PAUSED, handler, token)?;
-        let mut pipe = Self {
-            key,
-            interest: Interest::PAUSED,
-            always_ready: false,
-            reader: reads.then_some(Reader { paused: false, bulk: false }),
-            writer: writes.then(Writer::new),
-            growth: PipeGrowth::never(),
-        };
-        match pipe.watch(reactor) {
-            Ok(()) => Ok(pipe),
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-                pipe.always_ready = true;
-                Ok(pipe)
-            }
-            Err(error) => Err(OpenError { error, fd: reactor.io().take_fd(key) }),
-        }
-    }
 
     /// Takes the descriptor out of the reactor. Unwritten data are lost with the queue.
     pub fn into_fd(self, reactor: &Handle) -> Option<OwnedFd> {
@@ -250,8 +211,11 @@ impl Pipe {
         }
         let blocked = writer.blocked;
         let done = writer.queue.is_done();
-        // All other changes of the interest reach the poller at once.
-        let watched = if blocked == self.interest.writes() { Ok(()) } else { self.watch(reactor) };
+        // A new writer enters the poller here, unless it is about to be closed. All other changes of
+        // the interest reach the poller at once.
+        let is_watched = self.interest.is_polled() || done;
+        let is_settled = blocked == self.interest.writes() && is_watched;
+        let watched = if is_settled { Ok(()) } else { self.watch(reactor) };
         match watched {
             Err(error) => FlushOutcome::Lost(error),
             Ok(()) if done => FlushOutcome::Done,

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use procession_core::driver::WithCell;
+use procession_core::driver::{Direction, WithCell};
 use procession_core::{Deferred, NoError, Promise, Signal};
 use procession_protocol::driver::{ProcessControl, ProtocolSlot};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
@@ -66,6 +66,8 @@ impl ChildTransport {
             return Err(AdoptError::new(spawned, error));
         }
         transport.state.with(|state| state.ends.keep_terminal());
+        // Has the inputs watched that `connection_made` leaves open.
+        transport.queue_flush();
         if is_alone() {
             // A program that does nothing, or fails at once, ends within microseconds.
             reactor.io().expect_soon();
@@ -87,11 +89,16 @@ impl ChildTransport {
         }
         let ParentEnd { fd, end, direction, is_nonblocking } = end;
         let token = fd.as_raw().cast_unsigned();
-        let pipe = Pipe::open(self.reactor(), end, direction, self.clone(), token).map_err(
-            |OpenError { error, fd: end, .. }| {
-                (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
-            },
-        )?;
+        let pipe = if direction == Direction::Write {
+            Pipe::open_for_writing(self.reactor(), end, self.clone(), token)
+                .map_err(|error| (error, None))?
+        } else {
+            Pipe::open(self.reactor(), end, direction, self.clone(), token).map_err(
+                |OpenError { error, fd: end, .. }| {
+                    (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
+                },
+            )?
+        };
         self.state.with(|state| state.add_end(fd, direction, pipe));
         Ok(())
     }
