@@ -42,9 +42,12 @@ mod on {
     use crate::error::SpawnError;
     use crate::sys::WaitOutcome;
 
+    /// What is to be told.
+    type Told = Vec<Box<dyn FnOnce()>>;
+
     thread_local! {
         /// What is to be told after the call of [`after`] that is under way, if there is one.
-        static LATER: RefCell<Option<Vec<Box<dyn FnOnce()>>>> = const { RefCell::new(None) };
+        static LATER: RefCell<Option<Told>> = const { RefCell::new(None) };
     }
 
     /// Calls, and tells only then what happens meanwhile.

@@ -84,8 +84,8 @@ pub trait SpawnProcess: SealedSpawnProcess {
     ///
     /// The command is checked, users are looked up and files are opened here. Two *launch threads* of
     /// the process then make the pipes and the child; the loop goes on meanwhile. On Linux, this call
-    /// and the arrival of the child take the loop some 10 µs together, where
-    /// [`spawn_process`](Self::spawn_process) takes 50 to 350 µs. The child itself starts a little
+    /// and the arrival of the child take the loop 30 to 60 µs together, where
+    /// [`spawn_process`](Self::spawn_process) takes 150 to 350 µs. The child itself starts a little
     /// later: a thread must wake up, and then the loop. So this is for loops that start many
     /// children, or that must not be late.
     ///

@@ -57,7 +57,6 @@ fn reserved(soft_limit: u64) -> u64 {
     table_size()
 }
 
-/// Case FD-37.
 fn the_table_has_room_before_there_are_threads() {
     // Only the GNU C library says that there is one thread.
     let before = table_size();
@@ -76,7 +75,6 @@ fn the_table_has_room_before_there_are_threads() {
 /// Has the program check that the table stays as it is beside another thread: the call would stand still.
 const BESIDE_A_THREAD: &str = "beside-a-thread";
 
-/// Case FD-37.
 fn a_table_that_threads_share_stays_as_it_is() {
     let before = table_size();
     let (end, ends) = channel::<()>();

@@ -24,7 +24,7 @@ fn storm(programs: u32, least: usize) {
 
 /// Ends each program after `least` to `least + 11` children. The count sets the moment, not a
 /// clock.
-fn end_each(start: fn(&str) -> Owner, programs: u32, least: usize) {
+fn end_each(start: fn(&str) -> Owner, programs: u32, least: usize) -> u32 {
     let mut state = 0x9e37_79b9_u32;
     for (number, signal) in (0..programs).zip(SIGNALS.into_iter().cycle()) {
         // Marsaglia's xorshift.
@@ -42,12 +42,13 @@ fn end_each(start: fn(&str) -> Owner, programs: u32, least: usize) {
         let what = format!("program {number}, {way}: {said}, {took:?}");
         assert_eq!(status.signal(), Some(signal.as_raw()), "{what}");
     }
+    programs
 }
 
 /// Case LO-10.
 #[test]
 fn forty_programs_ended_while_launches_are_under_way_leave_nobody() {
-    end_each(Owner::storm_off_the_loop, 40, 1);
+    assert_eq!(end_each(Owner::storm_off_the_loop, 40, 1), 40);
 }
 
 /// Returns whether this is the slow tier: `PROCESSION_SLOW=1`.

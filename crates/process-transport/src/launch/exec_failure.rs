@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, OFlags, access};
 
+use super::misread::misread;
 use super::prepare::Prepared;
-use super::which::which;
 
 /// How many bytes the kernel reads of a program to recognise it (`BINPRM_BUF_SIZE`).
 const HEAD_BYTES: u64 = 256;
@@ -42,23 +42,6 @@ pub(super) fn explain_paths(
     let at = Files { cwd };
     let explained = paths.into_iter().find_map(|path| at.about(path, errno));
     explained.map_or_else(|| misread(program, errno).to_owned(), |what| format!(": {what}"))
-}
-
-/// Returns a hint if a shell would have read the name of a missing file in another way.
-pub(super) fn misread(name: &OsStr, errno: i32) -> &'static str {
-    if errno != libc::ENOENT {
-        return "";
-    }
-    if name.as_bytes().starts_with(b"~") {
-        return " (only a shell expands `~`)";
-    }
-    let space = name.as_bytes().iter().position(|byte| *byte == b' ');
-    let first_word = space.map(|space| OsStr::from_bytes(&name.as_bytes()[..space]));
-    if first_word.is_some_and(|word| which(word).is_ok()) {
-        " (pass arguments by `args`: only a shell splits a line)"
-    } else {
-        ""
-    }
 }
 
 /// The files as the child finds them.

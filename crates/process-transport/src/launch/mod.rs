@@ -6,6 +6,7 @@ mod ends;
 mod exec_failure;
 #[cfg(all(feature = "reactor", target_os = "linux"))]
 mod later;
+mod misread;
 mod prepare;
 mod route;
 mod terminal;

@@ -4,6 +4,7 @@ use std::io;
 
 use super::ends::ParentEnd;
 use super::exec_failure;
+use super::misread::misread;
 use super::prepare::{Policy, Prepared};
 use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
@@ -97,7 +98,7 @@ fn refused_path(error: io::Error) -> SpawnError {
 /// Returns the error of a failure that the child reported.
 fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
-        let hint = exec_failure::misread(dir.as_os_str(), errno);
+        let hint = misread(dir.as_os_str(), errno);
         return SpawnError::os(step, dir, errno).with(hint);
     }
     let error = SpawnError::os(step, &prepared.program, errno);

@@ -9,30 +9,15 @@
     expect(unsafe_code, reason = "the C library's own variables")
 )]
 
-use std::ffi::{OsStr, c_char};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::c_char;
 
-use super::cstrings::{CStringArray, CStrings};
+use super::cstrings::CStringArray;
+use super::inherited::inherited;
 #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
 use super::kept_environment::Borrowed;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use super::one_thread::has_one_thread;
 use super::request::Request;
-
-/// Enough for the variables of most programs; more of them cost a reallocation.
-const USUAL_ENVIRONMENT_BYTES: usize = 4096;
-
-/// Returns a copy of this process's current variables, without those that `leave_out` names.
-pub(crate) fn inherited(leave_out: impl Fn(&OsStr) -> bool) -> CStrings {
-    let vars = std::env::vars_os();
-    let mut envp = CStrings::with_capacity(vars.size_hint().0, USUAL_ENVIRONMENT_BYTES);
-    for (key, value) in vars {
-        if !leave_out(&key) {
-            envp.push_system(&[key.as_bytes(), b"=", value.as_bytes()]);
-        }
-    }
-    envp
-}
 
 /// The environment for the duration of a clone.
 #[derive(Debug)]

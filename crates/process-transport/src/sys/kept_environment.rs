@@ -17,7 +17,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::cstrings::CStringArray;
-use super::environment::inherited;
+use super::inherited::inherited;
 
 /// The largest look, in bytes. It must fit into the pipe.
 const MOST_BYTES: usize = 32 << 10;

@@ -67,6 +67,7 @@ mod duplicate;
 mod environment;
 mod fd_step;
 mod first_ended;
+mod inherited;
 mod join;
 mod limits;
 mod lost;
@@ -149,11 +150,11 @@ pub(crate) use duplicate::duplicate;
 pub(crate) use elsewhere::pty::slave_name;
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{close, launch, raw, signal, termios, wait};
-pub(crate) use environment::inherited as inherited_environment;
 pub(crate) use fd_step::{FdMove, FdStep};
 #[cfg(target_os = "linux")]
 pub(crate) use fd_table::enlarge as enlarge_fd_table;
 pub(crate) use first_ended::first_ended;
+pub(crate) use inherited::inherited as inherited_environment;
 pub(crate) use launch::{own_pid, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};

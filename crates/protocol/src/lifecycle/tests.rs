@@ -1,3 +1,5 @@
+//! Which callbacks of a child are due, and in which order.
+
 use super::*;
 use crate::ProcessDone;
 use crate::reason::with_held_fds;

@@ -31,6 +31,7 @@ impl Key {
     }
 
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "half of a usize has at most 32 bits")]
     pub(crate) fn unpack(packed: usize) -> Self {
         Self { index: (packed & MAX) as u32, generation: (packed >> HALF) as u32 }
     }
