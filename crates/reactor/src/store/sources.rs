@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_key_survives_the_poller() {
-        let key = Key { index: 7, generation: MAX as u32 - 1 };
+        let last = u32::try_from(MAX - 1).unwrap();
+        let key = Key { index: 7, generation: last };
         assert_eq!(Key::unpack(key.pack()), key);
     }
 
