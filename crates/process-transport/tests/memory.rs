@@ -3,6 +3,9 @@
 
 mod util;
 
+use std::time::Duration;
+
+use procession_core::Signal;
 use procession_process_transport::{Command, Fd, SpawnProcess as _};
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Reactor;
@@ -22,24 +25,26 @@ const CHILDREN: usize = 250;
 fn a_child_with_one_pipe_takes_at_most_600_bytes() {
     isolated("a_child_with_one_pipe_takes_at_most_600_bytes", || {
         let mut reactor = Reactor::new().unwrap();
-        let one_pipe = Command::new("/bin/true")
+        let one_pipe = Command::new("/bin/sleep")
+            .arg("600")
             .child_fd(0, Fd::null())
             .child_fd(1, Fd::from_child())
             .child_fd(2, Fd::null());
         let mut processes: Vec<Process> = Vec::with_capacity(CHILDREN);
         // What the first child makes once does not count.
         let first = reactor.spawn_process(Quiet, one_pipe.clone()).unwrap();
-        // No turn is made meanwhile, so each child counts as running.
         let counted = allocation_counter::measure(|| {
             for _ in 0..CHILDREN {
                 processes.push(reactor.spawn_process(Quiet, one_pipe.clone()).unwrap());
+                reactor.turn(Some(Duration::ZERO)).unwrap();
             }
         });
         let each = counted.bytes_current / i64::try_from(CHILDREN).unwrap();
         assert!((1..=600).contains(&each), "{each} bytes a child");
         processes.push(first);
         for process in &processes {
-            assert!(reactor.block_on(process.ended()).unwrap().is_ok());
+            process.signal(Signal::KILL).unwrap();
+            assert!(reactor.block_on(process.ended()).unwrap().is_err());
         }
     });
 }
