@@ -1,5 +1,6 @@
 //! The rows: what is measured, the contenders, the amount of work, and the goals.
 
+mod on_hosts;
 mod on_tokio;
 
 use crate::figures::Better;
@@ -495,6 +496,8 @@ pub(crate) const ROWS: &[Row] = &[
     on_tokio::BACKGROUND_RUN_STATIC,
     on_tokio::BACKGROUND_RUN_64,
     on_tokio::BACKGROUND_RUN_64_MULTI,
+    on_hosts::SSH_BULK,
+    on_hosts::SSH_RUN_ALL,
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod loops;
 mod net;
 mod on_tokio;
 mod spawn;
+mod ssh;
 
 use std::error::Error;
 
@@ -35,6 +36,8 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "idle" => crowd::idle,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
+        "ssh-bulk" => ssh::bulk,
+        "ssh-run-all" => ssh::run_all,
         "lines" => helpers::lines,
         "tokio-spawn" | "tokio-spawn-any" | "tokio-spawn-512m" => on_tokio::spawn,
         "tokio-bulk" | "tokio-bulk-multi" => on_tokio::bulk,
