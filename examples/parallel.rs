@@ -1,29 +1,35 @@
 //! Runs each line of the standard input as a command, with a limit on how many run at once:
-//! `parallel [-P N]`.
+//! `parallel [-P N] [--hosts FILE [-F FILE]]`.
 //!
-//! It is like `xargs -P`, but each line is a whole command, for `sh`. N is 4 by default. The output
+//! It is like `xargs -P`, but each line is a whole command, for `sh`. N is 4 by default.
+//!
+//! With `--hosts`, the commands run on other machines, by `ssh`. Each line of the file has the name of a
+//! host, and how many commands run there at once if that is not N. `-F` names a configuration for `ssh`.
+//! A command whose connection is lost is reported, since it may have run. The output
 //! of a command is printed when the command, and everything that it left in the background, has
 //! ended; therefore outputs do not mix. If an output has more than 64 MiB, only its beginning is
 //! printed, and that counts as a failure. On a terminal a bar shows the progress. Otherwise the
 //! standard error has a line for each command. The exit status is 1 if a command failed. SIGINT,
 //! SIGTERM and SIGHUP end the running commands.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use procession::prelude::*;
-use procession::{OutputError, Progress, run_all};
+use procession::{
+    HostProgress, HostState, Hosts, OutputError, Places, Progress, RunAll, Ssh, run_all,
+};
 
 const PARALLELISM: usize = 4;
-const USAGE: &str = "usage: parallel [-P N]";
+const USAGE: &str = "usage: parallel [-P N] [--hosts FILE [-F FILE]]";
 
-/// The progress display: a bar for a person, or lines for a log.
+/// The progress display: bars for a person, or lines for a log.
 enum Display {
-    Bar(ProgressBar),
+    Bars { all: ProgressBar, bars: MultiProgress, hosts: OnceCell<Vec<ProgressBar>> },
     Lines,
 }
 
@@ -32,22 +38,43 @@ impl Display {
         if !io::stderr().is_terminal() {
             return Ok(Self::Lines);
         }
-        let bar = ProgressBar::new(u64::try_from(total)?);
-        bar.set_style(ProgressStyle::with_template("[{bar:40}] {pos}/{len} {msg}")?);
-        bar.tick();
-        Ok(Self::Bar(bar))
+        let bars = MultiProgress::new();
+        let all = bars.add(ProgressBar::new(u64::try_from(total)?));
+        all.set_style(ProgressStyle::with_template("[{bar:40}] {pos}/{len} {msg}")?);
+        all.tick();
+        Ok(Self::Bars { all, bars, hosts: OnceCell::new() })
     }
 
     fn progress(&self, now: Progress) {
-        if let Self::Bar(bar) = self {
-            bar.set_message(format!("{} running, {} failed", now.running, now.failed));
-            bar.set_position(u64::try_from(now.done + now.failed).unwrap_or(u64::MAX));
+        if let Self::Bars { all, .. } = self {
+            all.set_message(format!("{} running, {} failed", now.running, now.failed));
+            all.set_position(u64::try_from(now.done + now.failed).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Shows a bar for each host: how many of its slots are taken.
+    fn hosts(&self, now: &[HostProgress]) {
+        let Self::Bars { bars, hosts, .. } = self else { return };
+        let bar = |host: &HostProgress| {
+            let bar = bars.add(ProgressBar::new(u64::try_from(host.slots).unwrap_or(u64::MAX)));
+            let style = ProgressStyle::with_template("{prefix:>16} [{bar:22}] {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.with_prefix(host.name.clone())
+        };
+        for (host, bar) in now.iter().zip(hosts.get_or_init(|| now.iter().map(bar).collect())) {
+            let state = match &host.state {
+                HostState::SetAside { reason } => format!(", set aside: {reason}"),
+                HostState::Connecting => ", connecting".to_owned(),
+                _ => String::new(),
+            };
+            bar.set_position(u64::try_from(host.running).unwrap_or(u64::MAX));
+            bar.set_message(format!("{} done, {} failed{state}", host.done, host.failed));
         }
     }
 
     fn result(&self, command: &str, result: &Result<Outcome, Failed<OutputError>>) {
         match self {
-            Self::Bar(bar) => bar.suspend(|| {
+            Self::Bars { bars, .. } => bars.suspend(|| {
                 print_output(result);
                 if let Err(error) = result {
                     eprintln!("{error}");
@@ -62,6 +89,12 @@ impl Display {
                 }
                 print_truncation(command, result);
             }
+        }
+    }
+
+    fn clear(&self) {
+        if let Self::Bars { bars, .. } = self {
+            bars.clear().ok(); // it is only a display
         }
     }
 }
@@ -95,35 +128,74 @@ fn print_output(result: &Result<Outcome, Failed<OutputError>>) {
     io::stderr().write_all(stderr.map_or(&[], |bytes| bytes)).ok();
 }
 
-fn parallelism() -> Result<usize> {
+#[derive(Default)]
+struct Args {
+    parallelism: Option<usize>,
+    hosts: Option<String>,
+    config: Option<String>,
+}
+
+fn args() -> Result<Args> {
+    let mut all = Args::default();
     let mut args = std::env::args().skip(1);
-    let parallelism = match args.next().as_deref() {
-        None => PARALLELISM,
-        Some("-P") => {
-            args.next().and_then(|text| text.parse().ok()).context("-P wants a number")?
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "-P" => {
+                let number = args.next().and_then(|text| text.parse().ok());
+                all.parallelism = Some(number.context("-P wants a number")?);
+            }
+            "--hosts" => all.hosts = Some(args.next().context(USAGE)?),
+            "-F" => all.config = Some(args.next().context(USAGE)?),
+            _ => bail!(USAGE),
         }
-        Some(_) => bail!(USAGE),
+    }
+    ensure!(all.config.is_none() || all.hosts.is_some(), USAGE);
+    Ok(all)
+}
+
+/// Reads the hosts of a file.
+fn hosts(path: &str, slots: usize, config: Option<&str>) -> Result<Hosts> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let host = |line: &str| {
+        let (name, count) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let slots = if count.is_empty() { Ok(slots) } else { count.trim().parse() };
+        let ssh = Ssh::new(name).slots(slots.with_context(|| format!("{line}: not a number"))?);
+        Ok(config.map_or(ssh.clone(), |config| ssh.config_file(config)))
     };
-    ensure!(args.next().is_none(), USAGE);
-    Ok(parallelism)
+    let hosts = lines.filter(|line| !line.is_empty()).map(host).collect::<Result<Vec<_>>>()?;
+    ensure!(!hosts.is_empty(), "{path} names no host");
+    Ok(Hosts::new(hosts))
+}
+
+/// Makes the batch of all commands.
+fn batch(commands: &[String]) -> Result<RunAll> {
+    let args = args()?;
+    let parallelism = args.parallelism.unwrap_or(PARALLELISM);
+    let places = match &args.hosts {
+        Some(path) => Places::from(hosts(path, parallelism, args.config.as_deref())?),
+        None => Places::from(parallelism),
+    };
+    // Wait for background processes too, so that no output is lost.
+    let run = |command: &String| Run::new("sh").args(["-c", command]).drain_after_exit(None);
+    let runs = commands.iter().map(|command| run(command).check());
+    Ok(run_all(runs, places))
 }
 
 fn run() -> Result<Stopped> {
-    let parallelism = parallelism()?;
+    args()?;
     let commands = io::stdin().lines().collect::<io::Result<Vec<_>>>();
     let mut commands = commands.context("cannot read the commands")?;
     commands.retain(|command| !command.trim().is_empty());
     let total = commands.len();
-    // Wait for background processes too, so that no output is lost.
-    let run = |command: &String| Run::new("sh").args(["-c", command]).drain_after_exit(None);
-    let runs: Vec<_> = commands.iter().map(|command| run(command).check()).collect();
 
     let display = Rc::new(Display::new(total)?);
-    let (on_progress, on_result) = (Rc::clone(&display), Rc::clone(&display));
+    let [on_progress, on_hosts, on_result] = [(); 3].map(|()| Rc::clone(&display));
     let failed = Rc::new(Cell::new(0));
     let count = Rc::clone(&failed);
-    let all = run_all(runs, parallelism)
+    let all = batch(&commands)?
         .on_progress(move |now| on_progress.progress(now))
+        .on_hosts(move |now| on_hosts.hosts(now))
         .on_result(move |index, result| {
             let has_failed = result.is_err() || is_truncated(result);
             count.set(count.get() + usize::from(has_failed));
@@ -132,9 +204,7 @@ fn run() -> Result<Stopped> {
 
     // A stop drops the future, which ends the running commands.
     let done = Reactor::new()?.run_until(async move { all.all().await.is_ok() });
-    if let Display::Bar(bar) = &*display {
-        bar.finish_and_clear();
-    }
+    display.clear();
     match (done, failed.get()) {
         (Err(stopped), _) => {
             eprintln!("parallel: {stopped}");

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod contenders;
 pub mod job;
 pub mod programs;
+pub mod sshd;
 mod sys;
 pub mod tcp;
 

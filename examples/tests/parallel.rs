@@ -5,6 +5,7 @@ mod util;
 
 use procession::ChildError;
 use procession::prelude::*;
+use procession_test_support::skip_here;
 use util::{example, feed, on_terminal};
 
 #[test]
@@ -125,9 +126,106 @@ fn sigterm_ends_those_that_run() {
     assert!(output.ends_with("parallel: stopped by SIGTERM\n"), "{output}");
 }
 
+/// A host of this test.
+struct Host {
+    folder: tempfile::TempDir,
+    port: u16,
+    server: std::process::Child,
+}
+
+impl Host {
+    /// Starts a server of ssh. Returns `None` if there is none, which is said.
+    fn serve(test: &str) -> Option<Self> {
+        const SSHD: &str = "/usr/sbin/sshd";
+        if !std::path::Path::new(SSHD).exists() {
+            skip_here(test, "needs /usr/sbin/sshd of Debian's openssh-server");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().display();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        // The server of root needs a folder in /run: its own /run has one.
+        let script = format!(
+            "set -e; cd {dir}; for key in host user; do ssh-keygen -q -t ed25519 -N '' -f $key; done\n\
+             printf '%s\\n' 'StrictHostKeyChecking no' 'UserKnownHostsFile /dev/null' \
+             'IdentityFile {dir}/user' 'Host near' 'HostName 127.0.0.1' 'Port {port}' \
+             'Host gone' 'HostName 127.0.0.1' 'Port 1' >config\n\
+             if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs none /run; mkdir /run/sshd; fi\n\
+             exec {SSHD} -D -e -f /dev/null -p {port} -h {dir}/host -o ListenAddress=127.0.0.1 \
+             -o AuthorizedKeysFile={dir}/user.pub -o UsePAM=no -o StrictModes=no -o PidFile=none \
+             -o PermitRootLogin=yes"
+        );
+        let is_root = rustix::process::geteuid().is_root();
+        let mut sh = std::process::Command::new(if is_root { "unshare" } else { "sh" });
+        let before: &[&str] = if is_root { &["-m", "sh"] } else { &[] };
+        sh.args(before).args(["-c", &script]).stdin(std::process::Stdio::null());
+        let mut server = sh.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let lines = std::io::BufReader::new(server.stderr.take().unwrap());
+        let mut lines = std::io::BufRead::lines(lines).map_while(Result::ok);
+        let listens = lines.any(|line| line.starts_with("Server listening on 127.0.0.1"));
+        assert!(listens, "the server has ended");
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { folder, port, server })
+    }
+
+    fn parallel(&self, hosts: &str) -> Command {
+        let file = self.folder.path().join("hosts");
+        std::fs::write(&file, hosts).unwrap();
+        let command = example("parallel").arg("--hosts").arg(file);
+        command.arg("-F").arg(self.folder.path().join("config"))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
+
+/// Case RM-21.
+#[test]
+fn with_hosts_the_lines_run_there_and_a_bar_shows_each() {
+    let Some(host) = Host::serve("with_hosts_the_lines_run_there_and_a_bar_shows_each") else {
+        return;
+    };
+    let command = host.parallel("# a comment\nnear 2\ngone\n");
+    let ended = feed(command, "echo $SSH_CONNECTION\nexit 3\necho it\\'s\n");
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    let mut lines: Vec<_> = ended.stdout.lines().collect();
+    lines.sort_unstable();
+    let [connection, its] = lines[..] else { panic!("{lines:?}") };
+    assert!(connection.ends_with(&format!("127.0.0.1 {}", host.port)), "{connection}");
+    assert_eq!(its, "it's");
+    assert!(
+        ended.stderr.contains("sh -c 'exit 3' (on near) exited with status 3"),
+        "{}",
+        ended.stderr
+    );
+
+    let typed = "echo ou''tput\nsleep 0.3\n\x04";
+    let ended = on_terminal(host.parallel("near\n").env("TERM", "xterm"), typed);
+    assert_eq!(ended.status, 0, "{}", ended.stdout);
+    for part in ["output\r\n", "2/2", "near [", "2 done, 0 failed"] {
+        assert!(ended.stdout.contains(part), "{part:?} in {:?}", ended.stdout);
+    }
+}
+
 #[test]
 fn a_wrong_argument_is_one_line_and_status_1() {
-    for args in [&["-P"][..], &["-P", "many"], &["-x"], &["-P", "2", "more"]] {
+    let wrong = [
+        &["-P"][..],
+        &["-P", "many"],
+        &["-x"],
+        &["-P", "2", "more"],
+        &["--hosts"],
+        &["-F", "x"],
+        &["--hosts", "/no/such/file"],
+        &["--hosts", "/dev/null"],
+    ];
+    for args in wrong {
         let ended = feed(example("parallel").args(args), "echo\n");
         assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);

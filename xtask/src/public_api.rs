@@ -18,7 +18,7 @@ const VERSION: &str = "0.52.0";
 
 /// The most items of all crates together: outside of `driver` modules, and inside. What adds a
 /// capability adds its items here; nothing else does.
-const MOST: [usize; 2] = [167, 55];
+const MOST: [usize; 2] = [176, 56];
 
 /// The beginnings of lines about items.
 const KINDS: [&str; 7] = ["struct ", "enum ", "union ", "trait ", "fn ", "static ", "type "];

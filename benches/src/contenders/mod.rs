@@ -9,6 +9,7 @@ pub mod limit;
 pub mod ours;
 #[cfg(feature = "peers")]
 mod peers;
+mod ssh;
 mod std;
 pub mod tokio;
 mod xargs;
@@ -36,6 +37,8 @@ const CONTENDERS: &[Contender] = &[
     Contender { name: "tokio (one buffer)", rows: tokio::row_with_one_buffer },
     Contender { name: "std", rows: std::row },
     Contender { name: "xargs -P2", rows: xargs::row },
+    Contender { name: "ssh", rows: ssh::row },
+    Contender { name: "GNU parallel", rows: ssh::row_of_parallel },
 ];
 
 /// Returns every contender of this build.

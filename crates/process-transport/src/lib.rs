@@ -47,6 +47,7 @@
 
 mod adopted;
 mod command;
+mod elsewhere;
 mod error;
 mod fd_plan;
 mod group;
@@ -120,6 +121,7 @@ pub mod driver {
 
     #[cfg(feature = "reactor")]
     pub use crate::async_child::ChunkSource;
+    pub use crate::elsewhere::Elsewhere;
     pub use crate::spawned::{
         Attended, GrowingPipe, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
     };

@@ -6,7 +6,7 @@
 //! - [`failures`]: programs that do not start or end well; [`conversations`]: requests, frames, fakes;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
-//! - [`dialogues`]; [`services`] that are kept running; [`many_children`] at once; [`pid_1`].
+//! - [`dialogues`]; [`services`] that are kept running; [`many_children`]; [`other_machines`]; [`pid_1`].
 //!
 //! A listing with a `main` is a whole program, with `procession` as its only dependency. Put the others in
 //! a function that returns `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
@@ -359,8 +359,7 @@
 //! [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it stops: see the
 //! examples `hosted` and `in_calloop`. Children on tokio need no reactor: see the feature `tokio`.
 //!
-//! A reactor does nothing while the program neither runs nor turns it. A
-//! [`Deferred`](crate::Deferred) that needs it then never gets a result, and no error says so.
+//! A reactor that neither runs nor is turned does nothing: a [`Deferred`](crate::Deferred) gets no result.
 //!
 //! # Only the reactor
 //!
@@ -394,6 +393,7 @@ pub mod dialogues;
 pub mod failures;
 pub mod lifetimes;
 pub mod many_children;
+pub mod other_machines;
 pub mod pid_1;
 pub mod porting;
 pub mod services;

@@ -187,20 +187,21 @@ pub use procession_utils::line;
 #[doc(inline)]
 pub use procession_utils::{
     Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, Dialogue,
-    DialogueError, Expect, Found, InBackground, Monitor, MonitorChange, MonitorError, MonitorEvent,
-    MonitorEvents, MonitorTable, Pattern, Policy, ProgramRow, ProgramState, Ready, ReadyError,
-    ReadyProgram, RunningMonitor, StartDialogue,
+    DialogueError, Expect, Found, Host, HostProgress, HostState, Hosts, InBackground, Monitor,
+    MonitorChange, MonitorError, MonitorEvent, MonitorEvents, MonitorTable, Pattern, Policy,
+    ProgramRow, ProgramState, Ready, ReadyError, ReadyProgram, RunningMonitor, StartDialogue,
 };
 #[cfg(feature = "run")]
 #[doc(inline)]
 pub use procession_utils::{
-    Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Run, Stdin, Stream,
+    Ended, Gap, Keep, LaunchError, Launcher, Outcome, OutputError, OutputLine, Partial, Run, Srun,
+    Ssh, Stdin, Stream,
 };
 #[cfg(all(feature = "run", feature = "reactor"))]
 #[doc(inline)]
 pub use procession_utils::{
-    Progress, RunAll, RunAllError, RunLines, get_process_output, get_process_output_and_value,
-    get_process_output_merged, get_process_value, run_all,
+    Places, Progress, RunAll, RunAllError, RunLines, get_process_output,
+    get_process_output_and_value, get_process_output_merged, get_process_value, run_all,
 };
 
 pub mod driver {

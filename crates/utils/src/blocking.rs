@@ -11,6 +11,7 @@ use procession_process_transport::driver::{Attended, Sink, Stopwatch};
 use procession_protocol::ChildFd;
 
 use crate::feed::Feed;
+use crate::launcher::report::REPORT_FD;
 use crate::lines::Lines;
 use crate::rest::{Rest, unknown_end};
 use crate::run::prepared::Prepared;
@@ -167,6 +168,9 @@ impl Outputs<'_> {
 
 impl Sink for Outputs<'_> {
     fn on_data(&mut self, fd: ChildFd, data: &mut Vec<u8>) {
+        if fd == ChildFd::from(REPORT_FD) {
+            self.state.on_report(data);
+        }
         let Some(stream) = Stream::of(fd).filter(|_| self.state.is_running()) else { return };
         let now = self.stopwatch.now();
         match &mut self.lines {

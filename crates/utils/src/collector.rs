@@ -11,6 +11,8 @@ use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 
 use crate::Stream;
 use crate::job::Job;
+use crate::launcher::place::Arrival;
+use crate::launcher::report::REPORT_FD;
 use crate::lines::Lines;
 use crate::outcome::is_stopped;
 use crate::reading::{Chunk, Reading};
@@ -44,13 +46,21 @@ pub(crate) struct Collector {
     /// direction of every socketpair.
     unused: Vec<ChildFd>,
     lines: Option<Lines>,
+    /// The room for the run elsewhere, until the local command has ended.
+    arrival: Option<Arrival>,
 }
 
 impl Collector {
-    pub(crate) fn new(job: Rc<Job>, input: Input, command: &Command, lines: Option<Lines>) -> Self {
+    pub(crate) fn new(
+        job: Rc<Job>,
+        input: Input,
+        command: &Command,
+        lines: Option<Lines>,
+        arrival: Option<Arrival>,
+    ) -> Self {
         let inputs = command.input_fds().into_iter();
         let unused = inputs.filter(|number| *number != ChildFd::STDIN).collect();
-        Self { job, feed: input.into(), unused, lines }
+        Self { job, feed: input.into(), unused, lines, arrival }
     }
 
     /// Writes the next piece, or closes.
@@ -119,7 +129,12 @@ impl ProcessProtocol for Collector {
     }
 
     fn child_data_received(&mut self, _: &Process, fd: ChildFd, data: Bytes) {
-        let Some(stream) = Stream::of(fd) else { return };
+        let Some(stream) = Stream::of(fd) else {
+            if fd == ChildFd::from(REPORT_FD) {
+                self.job.on_report(&data);
+            }
+            return;
+        };
         if !self.job.is_running() {
             return;
         }
@@ -153,7 +168,18 @@ impl ProcessProtocol for Collector {
             self.end_lines(Stream::Stdout);
             self.end_lines(Stream::Stderr);
         }
+        if let Some(arrival) = self.arrival.as_mut().filter(|_| has_exited(&reason)) {
+            arrival.on_over();
+        }
         self.job.on_ended(reason);
+    }
+}
+
+/// Returns whether the process has exited by itself.
+fn has_exited(reason: &ExitReason) -> bool {
+    match reason {
+        Ok(_) => true,
+        Err(terminated) => terminated.exit_code().is_some(),
     }
 }
 

@@ -12,7 +12,7 @@ use procession_protocol::ProcessTerminated;
 
 #[cfg(feature = "reactor")]
 use crate::background::error::BackgroundError;
-use crate::{Ended, Outcome, Partial, Stream};
+use crate::{Ended, LaunchError, Outcome, Partial, Stream};
 
 /// Why a run failed: the program gave no outcome, or not the outcome that the run asked for.
 ///
@@ -129,6 +129,34 @@ pub enum OutputError {
         /// Why not.
         error: BackgroundError,
     },
+    /// The launcher of [`Run::on`](crate::Run::on) cannot carry the command. Nothing was started.
+    #[non_exhaustive]
+    Launch {
+        /// Program, arguments and place.
+        command: String,
+        /// What cannot be carried.
+        error: LaunchError,
+    },
+    /// The machine that the program should run on cannot be reached. Nothing was started.
+    #[non_exhaustive]
+    Unreachable {
+        /// Program, arguments and place.
+        command: String,
+        /// Why not, in the words of the client.
+        reason: String,
+    },
+    /// The connection to the machine that the program runs on was lost.
+    ///
+    /// The machine ends the program by itself when it notices. Outputs may be incomplete.
+    #[non_exhaustive]
+    ConnectionLost {
+        /// Program, arguments and place.
+        command: String,
+        /// Both outputs up to the loss. The exit reason is that of the local client.
+        outcome: Box<Outcome>,
+        /// Whether the program may have started. If not, it never will.
+        may_have_started: bool,
+    },
     /// The reader that supplies the standard input failed. The program was
     /// [terminated](Self#what-is-left).
     #[non_exhaustive]
@@ -164,6 +192,9 @@ impl OutputError {
             #[cfg(feature = "reactor")]
             Self::Background { .. } => None,
             Self::Spawn(_)
+            | Self::Launch { .. }
+            | Self::Unreachable { .. }
+            | Self::ConnectionLost { .. }
             | Self::UnexpectedStderr { .. }
             | Self::TooLong { .. }
             | Self::TimedOut { .. }
@@ -182,11 +213,15 @@ impl OutputError {
     }
 
     /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut`, that of the background's
-    /// error, or `Other`.
+    /// error, `InvalidInput` for what cannot be carried, `HostUnreachable`,
+    /// `ConnectionAborted`, or `Other`.
     pub fn kind(&self) -> io::ErrorKind {
         match (self.io_error(), self) {
             (Some(error), _) => error.kind(),
             (None, Self::TimedOut { .. }) => io::ErrorKind::TimedOut,
+            (None, Self::Launch { .. }) => io::ErrorKind::InvalidInput,
+            (None, Self::Unreachable { .. }) => io::ErrorKind::HostUnreachable,
+            (None, Self::ConnectionLost { .. }) => io::ErrorKind::ConnectionAborted,
             #[cfg(feature = "reactor")]
             (None, Self::Background { error, .. }) => error.kind(),
             (None, _) => io::ErrorKind::Other,
@@ -197,7 +232,7 @@ impl OutputError {
         match self {
             #[cfg(feature = "reactor")]
             Self::Background { .. } => None,
-            Self::Spawn(_) => None,
+            Self::Spawn(_) | Self::Launch { .. } | Self::Unreachable { .. } => None,
             Self::UnexpectedStderr { outcome, .. }
             | Self::TooLong { outcome, .. }
             | Self::TimedOut { outcome, .. }
@@ -205,6 +240,7 @@ impl OutputError {
             Self::Signalled { outcome, .. }
             | Self::Lost { outcome, .. }
             | Self::Failed { outcome, .. }
+            | Self::ConnectionLost { outcome, .. }
             | Self::Stopped { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
         }
     }
@@ -240,6 +276,18 @@ impl fmt::Display for OutputError {
             }
             #[cfg(feature = "reactor")]
             Self::Background { command, error } => write!(f, "{command} gave no outcome: {error}"),
+            Self::Launch { command, error } => write!(f, "{command} was not started: {error}"),
+            Self::Unreachable { command, reason } => {
+                write!(f, "{command} was not started: {reason}")
+            }
+            Self::ConnectionLost { command, outcome, may_have_started } => {
+                let (after, tail) = (outcome.after.as_secs_f64(), outcome.tail());
+                let what = match may_have_started {
+                    true => "lost its connection",
+                    false => "was not started: its connection was lost",
+                };
+                write!(f, "{command} {what} after {after:.2} s{tail}")
+            }
             Self::Stdin { command, source, .. } => {
                 write!(f, "cannot read the standard input for {command}: {}", Reason(source))
             }

@@ -110,6 +110,11 @@ impl Job {
         self.report(|state, now| state.on_data(stream, data, now));
     }
 
+    /// Reports what a launcher's local command says about itself.
+    pub(crate) fn on_report(self: &Rc<Self>, text: &[u8]) {
+        self.report(|state, _| state.on_report(text));
+    }
+
     /// Reports that the reader of the standard input failed.
     pub(crate) fn on_reader_failed(self: &Rc<Self>, source: io::Error) {
         let late = self.report(|state, now| state.on_reader_failed(source, now));

@@ -6,6 +6,9 @@
 //! [`get_process_output_and_value`] are Twisted's helpers, built on [`Run`]. [`run_all()`] runs
 //! many programs with a limit on how many run at once.
 //!
+//! [`Run::on`] runs a program on another machine, by [`Ssh`] or [`Srun`], and [`run_all()`] sends programs to the
+//! slots of [`Hosts`]. A [`Launcher`] of your own takes them elsewhere.
+//!
 //! [`Run::output_blocking`] runs the program in the thread that calls, without a loop and without
 //! another thread.
 //!
@@ -39,7 +42,7 @@
 //!
 //! # What this crate does not do
 //!
-//! This crate runs no shell, parses no command lines and builds no pipelines. It does not keep
+//! This crate parses no command lines, builds no pipelines, and runs no shell but to launch programs elsewhere. It does not keep
 //! children running and gives their events to no protocol: implement `ProcessProtocol` for that.
 //!
 //! # Examples
@@ -78,9 +81,11 @@ mod error;
 mod feed;
 mod gap;
 mod keep;
+mod launcher;
 mod lines;
 mod message;
 mod outcome;
+mod random;
 mod rest;
 mod rules;
 mod run;
@@ -90,6 +95,8 @@ mod run_setup;
     expect(dead_code, reason = "some facts come from a loop alone")
 )]
 mod run_state;
+mod srun;
+mod ssh;
 mod stdin;
 mod streams;
 mod terminal_wanted;
@@ -106,6 +113,8 @@ mod dialogue;
 #[cfg(feature = "reactor")]
 mod ended_on_loop;
 #[cfg(feature = "reactor")]
+mod hosts;
+#[cfg(feature = "reactor")]
 mod job;
 #[cfg(feature = "reactor")]
 mod listening;
@@ -113,8 +122,6 @@ mod listening;
 mod monitor;
 #[cfg(feature = "reactor")]
 mod named;
-#[cfg(feature = "reactor")]
-mod random;
 #[cfg(feature = "reactor")]
 mod reading;
 #[cfg(feature = "reactor")]
@@ -135,7 +142,10 @@ pub use dialogue::{Dialogue, DialogueError, Expect, Found, Pattern, StartDialogu
 pub use ended::Ended;
 pub use error::OutputError;
 pub use gap::Gap;
+#[cfg(feature = "reactor")]
+pub use hosts::{Host, HostProgress, HostState, Hosts};
 pub use keep::Keep;
+pub use launcher::{LaunchError, Launcher};
 pub use lines::{OutputLine, Stream};
 #[cfg(feature = "reactor")]
 pub use monitor::{
@@ -153,7 +163,9 @@ pub use run::Run;
 #[cfg(feature = "reactor")]
 pub use run::RunLines;
 #[cfg(feature = "reactor")]
-pub use run_all::{Progress, RunAll, RunAllError, run_all};
+pub use run_all::{Places, Progress, RunAll, RunAllError, run_all};
+pub use srun::Srun;
+pub use ssh::Ssh;
 pub use stdin::Stdin;
 
 /// Checks that an unused result is a warning, and that `drop` and `detach` count as a use.

@@ -1,11 +1,17 @@
 //! [`Run`]: a program that runs to its end, and all options of such a run.
+//!
+//! Length: most of it is the documentation of the options, which belong to one type.
 
+#[cfg(feature = "reactor")]
+pub(crate) mod apart;
 mod blocking;
 #[cfg(feature = "reactor")]
 mod line_stream;
 pub(crate) mod prepared;
 mod retry;
 mod settings;
+#[cfg(feature = "reactor")]
+mod shared_on_line;
 #[cfg(feature = "reactor")]
 mod start;
 
@@ -21,8 +27,9 @@ use procession_process_transport::{Command, Scope};
 
 use self::retry::Retry;
 use self::settings::Settings;
+use crate::launcher::place::Place;
 use crate::rules::{ExitCodes, FailOn};
-use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
+use crate::{Keep, Launcher, Outcome, OutputError, OutputLine, Stdin};
 
 /// Runs a program to its end and gives its [`Outcome`].
 ///
@@ -315,6 +322,34 @@ impl<F> Run<F> {
     /// ```
     pub fn scope(self, scope: &Scope) -> Self {
         self.command(|command| command.scope(scope))
+    }
+
+    /// Runs the program where the launcher says: on another machine by [`Ssh`](crate::Ssh) or
+    /// [`Srun`](crate::Srun), or in a container by a launcher of the program's own.
+    ///
+    /// Inputs, outputs, limits, timeouts, checks and retries are those of any run. The messages of errors
+    /// name the place. A timeout and a cancellation end the program there; that may take up to ten
+    /// seconds beyond [`kill_grace`](Self::kill_grace), if the link is slow.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::Launch`](crate::OutputError::Launch) if the launcher cannot carry an option of the
+    /// command, before anything starts: a terminal, ids, descriptors beyond 0 to 2, and
+    /// [`foreground`](Self::foreground) are such.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{OutputError, Run, Ssh};
+    ///
+    /// let ssh = Ssh::new("build@example.org").program("/no/such/ssh");
+    /// let error = Run::new("make").on(&ssh).output_blocking().unwrap_err();
+    /// assert!(matches!(error, OutputError::Unreachable { .. }));
+    /// assert!(error.to_string().starts_with("make (on build@example.org) was not started: "));
+    /// ```
+    pub fn on(mut self, launcher: &(impl Launcher + Clone + 'static)) -> Self {
+        self.settings.place = Some(Place::of(launcher));
+        self
     }
 
     /// Lets the program live on when the parent program is killed or crashes. By default it is

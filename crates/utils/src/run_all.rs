@@ -1,20 +1,26 @@
 //! Many programs, with a limit on how many run at once.
 
 mod batch;
+mod elsewhere;
+mod next;
+mod places;
 mod results;
+mod state;
 
 use std::fmt;
 use std::future::IntoFuture;
 
 use batch::{Batch, Hooks, Plan};
+pub use places::Places;
 use procession_core::{Deferred, NoError};
 use procession_reactor::Handle;
 use results::RunResult;
 pub use results::{Progress, RunAllError};
 
-use crate::{Outcome, OutputLine, Run};
+use crate::{HostProgress, Outcome, OutputLine, Run};
 
-/// Runs programs in their order, at most `parallelism` at a time (0 counts as 1).
+/// Runs programs in their order: here, at most a number at a time (0 counts as 1), or on other machines,
+/// in the slots of [`Hosts`](crate::Hosts).
 ///
 /// The programs are commands, or [`Run`]s with all their options. They start with [`RunAll::all`],
 /// [`RunAll::all_or_first_error`], or when the `RunAll` is awaited. After the first call of a
@@ -40,7 +46,7 @@ use crate::{Outcome, OutputLine, Run};
 /// assert!(error.to_string().starts_with("false exited with status 1 after 0."));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn run_all<I, F>(programs: I, parallelism: usize) -> RunAll
+pub fn run_all<I, F>(programs: I, places: impl Into<Places>) -> RunAll
 where
     I: IntoIterator,
     I::Item: Into<Run<F>>,
@@ -48,7 +54,7 @@ where
 {
     RunAll(Plan {
         runs: programs.into_iter().map(|program| program.into().boxed()).collect(),
-        parallelism: parallelism.max(1),
+        places: places.into(),
         hooks: Hooks::default(),
     })
 }
@@ -83,6 +89,13 @@ impl RunAll {
         self
     }
 
+    /// Calls `call` with all [`Hosts`](crate::Hosts), in their order, when [`on_progress`](Self::on_progress)
+    /// would be called, and when a host is reached or set aside.
+    pub fn on_hosts(mut self, call: impl FnMut(&[HostProgress]) + 'static) -> Self {
+        self.0.hooks.on_hosts = Some(Box::new(call));
+        self
+    }
+
     /// Starts the programs on the reactor of this thread, and gives all results, in order.
     ///
     /// An error of one program does not affect the others. Dropping or cancelling the `Deferred`
@@ -109,7 +122,7 @@ impl RunAll {
     #[must_use = "dropping the result terminates the programs: `done` or `detach` lets them run"]
     #[track_caller]
     pub fn all_or_first_error(self) -> Deferred<Vec<Outcome>, RunAllError> {
-        self.start(true).map_err(|never| match never {}).and_then(batch::outcomes)
+        self.start(true).map_err(|never| match never {}).and_then(results::outcomes)
     }
 
     #[track_caller]
@@ -133,7 +146,7 @@ impl fmt::Debug for RunAll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunAll")
             .field("runs", &self.0.runs)
-            .field("parallelism", &self.0.parallelism)
+            .field("places", &self.0.places)
             .finish_non_exhaustive()
     }
 }

@@ -7,4 +7,6 @@ pub(crate) struct RunSetup {
     pub(crate) is_merged: bool,
     /// The program runs where it can use the parent's terminal.
     pub(crate) is_foreground: bool,
+    /// A launcher's local command runs it on another machine, and may report on descriptor 3.
+    pub(crate) is_elsewhere: bool,
 }

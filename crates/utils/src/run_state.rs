@@ -35,6 +35,7 @@ use procession_protocol::ExitReason;
 pub(crate) use step::{ReleasedRun, RunStep};
 
 use crate::keep::Capture;
+use crate::launcher::report::Report;
 use crate::outcome::is_stopped;
 use crate::rules::{FailOn, Rules};
 use crate::{Outcome, OutputError, Partial, Stream};
@@ -46,8 +47,8 @@ pub(crate) struct RunState {
     /// Program and arguments, quoted for messages.
     command: String,
     phase: Phase,
-    stdout: Capture,
-    stderr: Capture,
+    /// Of standard output and standard error.
+    kept: [Capture; 2],
     /// The time that the run counts from.
     begun: Duration,
     /// The time limit, while the program runs.
@@ -55,6 +56,8 @@ pub(crate) struct RunState {
     /// The error that is due when the termination is over.
     verdict: Option<OutputError>,
     due: VecDeque<RunStep>,
+    /// What a launcher's local command has reported.
+    report: Option<Report>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +75,12 @@ impl RunState {
             rules,
             command,
             phase: Phase::Running,
-            stdout: Capture::new(rules.keep),
-            stderr: Capture::new(rules.keep),
+            kept: [(); 2].map(|()| Capture::new(rules.keep)),
             begun: now,
             deadline: None,
             verdict: None,
             due: VecDeque::new(),
+            report: None,
         }
     }
 
@@ -103,8 +106,8 @@ impl RunState {
         let capture = match stream {
             Stream::Stderr if self.rules.fails_on_stderr => return 0,
             _ if !self.rules.stops_at_limit => return bytes,
-            Stream::Stdout => &self.stdout,
-            Stream::Stderr => &self.stderr,
+            Stream::Stdout => &self.kept[0],
+            Stream::Stderr => &self.kept[1],
         };
         bytes.min(capture.room())
     }
@@ -115,8 +118,8 @@ impl RunState {
             return;
         }
         let capture = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            Stream::Stdout => &mut self.kept[0],
+            Stream::Stderr => &mut self.kept[1],
         };
         let fits = capture.push(data);
         if stream == Stream::Stderr && self.rules.fails_on_stderr {
@@ -129,6 +132,13 @@ impl RunState {
                 stream,
                 max_bytes,
             });
+        }
+    }
+
+    /// Notes what a launcher's local command says about itself. Other commands say nothing there.
+    pub(crate) fn on_report(&mut self, text: &[u8]) {
+        if self.rules.setup.is_elsewhere {
+            self.report = Report::of(text).or(self.report);
         }
     }
 
@@ -229,6 +239,11 @@ impl RunState {
             let (command, outcome) = (self.command.clone(), Box::new(outcome));
             return Err(OutputError::Stopped { command, outcome });
         }
+        if let Some(report) = self.report {
+            let (command, outcome) = (self.command.clone(), Box::new(outcome));
+            let may_have_started = report == Report::Lost;
+            return Err(OutputError::ConnectionLost { command, outcome, may_have_started });
+        }
         let fails = match self.rules.fail_on {
             FailOn::Nothing => false,
             FailOn::NoStatus => outcome.exit_code().is_none(),
@@ -277,8 +292,7 @@ impl RunState {
     }
 
     fn take_partial(&mut self, now: Duration) -> Partial {
-        let (stdout, stdout_gap) = self.stdout.take();
-        let (stderr, stderr_gap) = self.stderr.take();
+        let [(stdout, stdout_gap), (stderr, stderr_gap)] = self.kept.each_mut().map(Capture::take);
         self.deadline = None;
         let after = now.saturating_sub(self.begun);
         let setup = self.rules.setup;

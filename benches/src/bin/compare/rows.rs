@@ -1,6 +1,7 @@
 //! The rows: what is measured, the contenders, the amount of work, and the goals.
 
 mod crowd;
+mod on_hosts;
 mod on_tokio;
 
 use crate::figures::Better;
@@ -200,7 +201,7 @@ const TCP: Row = Row {
 
 /// Returns all rows, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
-    [ROWS, crowd::CROWDS, on_tokio::ON_TOKIO].into_iter().flatten()
+    [ROWS, crowd::CROWDS, on_tokio::ON_TOKIO, on_hosts::ON_HOSTS].into_iter().flatten()
 }
 
 /// Returns the row with an id.

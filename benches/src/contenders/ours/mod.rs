@@ -10,6 +10,7 @@ mod loops;
 mod net;
 mod on_tokio;
 mod spawn;
+mod ssh;
 
 use std::error::Error;
 
@@ -37,6 +38,8 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         id if id.starts_with("crowd-") => cats::life,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
+        "ssh-bulk" => ssh::bulk,
+        "ssh-run-all" => ssh::run_all,
         "lines" => helpers::lines,
         "tokio-spawn" | "tokio-spawn-any" | "tokio-spawn-512m" => on_tokio::spawn,
         "tokio-bulk" | "tokio-bulk-multi" => on_tokio::bulk,

@@ -10,7 +10,7 @@ const MOST_KILL_GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct EndOptions {
     /// `None` if the command did not say.
     pub(super) kill_on_drop: Option<bool>,
-    pub(super) kill_grace: Duration,
+    pub(crate) kill_grace: Duration,
     /// Whoever started the child ends it when its loop stops, in an order of its own.
     pub(super) by_owner: bool,
 }

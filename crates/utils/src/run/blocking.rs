@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Run;
 use super::retry::is_worth_another;
+use super::settings::Settings;
 use crate::{Outcome, OutputError, OutputLine, blocking};
 
 impl<F: FnMut(OutputLine)> Run<F> {
@@ -58,9 +59,8 @@ impl<F: FnMut(OutputLine)> Run<F> {
         let Self { mut settings, mut on_line } = self;
         loop {
             let later = settings.later()?;
-            let prepared = settings.prepare(on_line.is_some());
             let on_line = on_line.as_mut().map(|call| call as &mut dyn FnMut(OutputLine));
-            match (blocking::run(prepared, on_line), later) {
+            match (run_once(settings, on_line), later) {
                 (Err(error), Some(later)) if is_worth_another(&error) => {
                     drop(error);
                     later.announce();
@@ -70,6 +70,33 @@ impl<F: FnMut(OutputLine)> Run<F> {
                 (result, _) => return result,
             }
         }
+    }
+}
+
+fn run_once(
+    settings: Settings,
+    on_line: Option<&mut dyn FnMut(OutputLine)>,
+) -> Result<Outcome, OutputError> {
+    let Some(place) = settings.checked_place()? else {
+        return blocking::run(settings.prepare(on_line.is_some(), None)?, on_line);
+    };
+    let arrived = place.arrive().wait();
+    let mut arrival =
+        arrived.map_err(|reason| OutputError::Unreachable { command: settings.line(), reason })?;
+    let prepared = settings.prepare(on_line.is_some(), Some(&mut arrival))?;
+    let result = blocking::run(prepared, on_line);
+    if has_exited(&result) {
+        arrival.on_over();
+    }
+    result
+}
+
+/// Returns whether the program has exited by itself.
+fn has_exited(result: &Result<Outcome, OutputError>) -> bool {
+    match result {
+        Ok(outcome) => outcome.exit_code().is_some(),
+        Err(OutputError::Failed { .. }) => true,
+        Err(_) => false,
     }
 }
 

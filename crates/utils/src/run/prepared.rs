@@ -5,11 +5,15 @@ use std::time::Duration;
 use procession_process_transport::Command;
 
 use super::settings::Settings;
+use crate::launcher::place::{Arrival, Place};
 use crate::lines::Lines;
 use crate::message::quoted;
 use crate::rules::Rules;
 use crate::stdin::Input;
-use crate::streams;
+use crate::{LaunchError, OutputError, streams};
+
+/// How long the end of a program elsewhere may take beyond its grace, until the local command is killed.
+const REPORT_TIME: Duration = Duration::from_secs(10);
 
 /// A run without its callback, ready to start.
 pub(crate) struct Prepared {
@@ -25,9 +29,14 @@ pub(crate) struct Prepared {
 impl Settings {
     /// The thread that prepares must be the one that starts the program, and stay until it has
     /// ended the program.
-    pub(super) fn prepare(self, has_callback: bool) -> Prepared {
-        let Self { command, stdin, drain_after_exit, max_line_bytes, rules, retry: _ } = self;
-        let line = quoted(&command);
+    /// A run that goes elsewhere has an arrival there.
+    pub(super) fn prepare(
+        self,
+        has_callback: bool,
+        arrival: Option<&mut Arrival>,
+    ) -> Result<Prepared, OutputError> {
+        let line = self.line();
+        let Self { command, stdin, drain_after_exit, max_line_bytes, mut rules, .. } = self;
         let lines = has_callback.then(|| Lines::new(max_line_bytes));
         let mut command = with_safe_ends(command, !rules.setup.is_foreground, rules.kill_grace);
         // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
@@ -40,7 +49,39 @@ impl Settings {
         if let Some(fd) = fd {
             command = streams::with_input(command, fd);
         }
-        Prepared { command, input, rules, line, lines }
+        if let Some(arrival) = arrival {
+            match arrival.launch(&command) {
+                Ok(local) => command = local,
+                Err(error) => return Err(OutputError::Launch { command: line, error }),
+            }
+            // The end there has the grace; its report takes time too.
+            rules.kill_grace = rules.kill_grace.saturating_add(REPORT_TIME);
+            command = command.kill_grace(rules.kill_grace);
+            rules.setup.is_elsewhere = true;
+        }
+        Ok(Prepared { command, input, rules, line, lines })
+    }
+
+    /// Returns where the program runs, if that is elsewhere and the program can be carried there.
+    pub(super) fn checked_place(&self) -> Result<Option<Place>, OutputError> {
+        let Some(place) = &self.place else { return Ok(None) };
+        let checked = match self.rules.setup.is_foreground {
+            true => Err(LaunchError::NotCarried { option: "foreground" }),
+            false => place.check(&self.command),
+        };
+        match checked {
+            Ok(()) => Ok(Some(place.clone())),
+            Err(error) => Err(OutputError::Launch { command: self.line(), error }),
+        }
+    }
+
+    /// Returns program and arguments, quoted for messages, and where they run.
+    pub(super) fn line(&self) -> String {
+        let line = quoted(&self.command);
+        match &self.place {
+            Some(place) => format!("{line} (on {})", place.name()),
+            None => line,
+        }
     }
 }
 

@@ -34,7 +34,9 @@ pub(super) fn is_worth_another(error: &OutputError) -> bool {
         OutputError::Failed { .. }
         | OutputError::Signalled { .. }
         | OutputError::Lost { .. }
-        | OutputError::TimedOut { .. } => true,
+        | OutputError::TimedOut { .. }
+        | OutputError::Unreachable { .. }
+        | OutputError::ConnectionLost { .. } => true,
         _ => false,
     }
 }

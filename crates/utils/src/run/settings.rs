@@ -5,6 +5,7 @@ use std::time::Duration;
 use procession_process_transport::Command;
 
 use super::retry::{Retry, refused};
+use crate::launcher::place::Place;
 use crate::rules::{FailOn, Rules};
 use crate::run_setup::RunSetup;
 use crate::trace;
@@ -25,6 +26,8 @@ pub(super) struct Settings {
     pub(super) max_line_bytes: usize,
     pub(super) rules: Rules,
     pub(super) retry: Retry,
+    /// Where the program runs; `None` is here.
+    pub(super) place: Option<Place>,
 }
 
 /// A further attempt.
@@ -57,6 +60,7 @@ impl Settings {
                 keep: Keep::default(),
             },
             retry: Retry::ONCE,
+            place: None,
         }
     }
 
@@ -70,14 +74,25 @@ impl Settings {
         let again = self.stdin.try_clone().ok_or_else(|| {
             refused("its standard input is a reader, which can be read only once: give it bytes")
         })?;
-        let settings = Self {
+        let retry = Retry { attempts: left, pause: pause.saturating_mul(2) };
+        Ok(Some(Later { settings: Self { retry, ..self.with_stdin(again) }, pause }))
+    }
+
+    /// Returns the same settings once more; `None` if the standard input is a reader.
+    #[cfg(feature = "reactor")]
+    pub(super) fn try_clone(&self) -> Option<Self> {
+        Some(self.with_stdin(self.stdin.try_clone()?))
+    }
+
+    fn with_stdin(&self, stdin: Stdin) -> Self {
+        Self {
             command: self.command.clone(),
-            stdin: again,
+            stdin,
             drain_after_exit: self.drain_after_exit,
             max_line_bytes: self.max_line_bytes,
             rules: self.rules,
-            retry: Retry { attempts: left, pause: pause.saturating_mul(2) },
-        };
-        Ok(Some(Later { settings, pause }))
+            retry: self.retry,
+            place: self.place.clone(),
+        }
     }
 }

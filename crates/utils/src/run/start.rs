@@ -3,7 +3,6 @@
 use std::future::IntoFuture;
 use std::rc::Rc;
 
-use procession_core::driver::WithCell;
 use procession_core::{Deferred, Failed};
 use procession_process_transport::{Command, SpawnProcess};
 use procession_protocol::Process;
@@ -14,10 +13,11 @@ use super::line_stream::{RunLines, SharedLines};
 use super::prepared::Prepared;
 use super::retry::is_worth_another;
 use super::settings::Later;
+use super::shared_on_line::SharedOnLine;
 use crate::collector::Collector;
 use crate::job::Job;
+use crate::launcher::place::Arrival;
 use crate::lines::OnLine;
-use crate::message::quoted;
 use crate::{Outcome, OutputError, OutputLine};
 
 impl<F: FnMut(OutputLine) + 'static> Run<F> {
@@ -43,7 +43,7 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
 
     /// Returns program and arguments, quoted for messages.
     pub(crate) fn quoted_command(&self) -> String {
-        quoted(&self.settings.command)
+        self.settings.line()
     }
 
     /// Starts the program on this reactor.
@@ -135,11 +135,18 @@ impl Run {
     }
 }
 
+/// The protocol of a run, its command and its result.
+type Collected = (Collector, Command, Deferred<Outcome, OutputError>);
+
+/// Is called with the process of each attempt.
+type Show = Rc<dyn Fn(&Process)>;
+
 /// Starts a further attempt.
 type Again = Rc<dyn Fn(Run<OnLine>) -> Deferred<Outcome, OutputError>>;
 
 fn repeating(reactor: &Handle, show: impl Fn(&Process) + 'static) -> Again {
     let reactor = reactor.clone();
+    let show: Show = Rc::new(show);
     Rc::new(move |run| run.start_once_on(&reactor, &show))
 }
 
@@ -175,12 +182,31 @@ impl Run<OnLine> {
         })
     }
 
-    fn start_once_on(
+    fn start_once_on(self, reactor: &Handle, show: &Show) -> Deferred<Outcome, OutputError> {
+        let place = match self.settings.checked_place() {
+            Ok(Some(place)) => place,
+            Ok(None) => return self.start_arrived(reactor, None, show),
+            Err(error) => return Deferred::ready(Err(error)),
+        };
+        let line = self.settings.line();
+        let arrived = reactor.defer(async move {
+            let unreachable = |reason| OutputError::Unreachable { command: line, reason };
+            place.arrive().await.map_err(unreachable)
+        });
+        let (reactor, show) = (reactor.clone(), Rc::clone(show));
+        arrived.and_then(move |arrival| self.start_arrived(&reactor, Some(arrival), &show))
+    }
+
+    fn start_arrived(
         self,
         reactor: &Handle,
-        show: &impl Fn(&Process),
+        arrival: Option<Arrival>,
+        show: &Show,
     ) -> Deferred<Outcome, OutputError> {
-        let (collector, command, deferred) = self.collect_on(reactor);
+        let (collector, command, deferred) = match self.collect_on(reactor, arrival) {
+            Ok(parts) => parts,
+            Err(error) => return Deferred::ready(Err(error)),
+        };
         match reactor.spawn_process(collector, command) {
             Ok(process) => {
                 show(&process);
@@ -195,7 +221,15 @@ impl Run<OnLine> {
         reactor: &Handle,
         on_launched: impl FnOnce() + 'static,
     ) -> Deferred<Outcome, OutputError> {
-        let (collector, command, deferred) = self.collect_on(reactor);
+        if self.settings.place.is_some() {
+            on_launched();
+            let show: Show = Rc::new(|_| ());
+            return self.start_once_on(reactor, &show);
+        }
+        let (collector, command, deferred) = match self.collect_on(reactor, None) {
+            Ok(parts) => parts,
+            Err(error) => return Deferred::ready(Err(error)),
+        };
         let launched = CallOnDrop(Some(on_launched));
         reactor.spawn_process_soon(collector, command).then(move |started| {
             drop(launched);
@@ -215,14 +249,18 @@ impl Run<OnLine> {
     }
 
     /// Returns the protocol of the run, its command and its result.
-    fn collect_on(self, reactor: &Handle) -> (Collector, Command, Deferred<Outcome, OutputError>) {
+    fn collect_on(
+        self,
+        reactor: &Handle,
+        mut arrival: Option<Arrival>,
+    ) -> Result<Collected, OutputError> {
         let Self { settings, on_line } = self;
         // The launching thread is the reactor's, or lives as long as the process. The reactor ends its
         // children when it is dropped.
-        let prepared = settings.prepare(on_line.is_some());
+        let prepared = settings.prepare(on_line.is_some(), arrival.as_mut())?;
         let Prepared { command, input, rules, line, lines } = prepared;
         let (job, deferred) = Job::new(reactor, rules, line, on_line);
-        (Collector::new(job, input, &command, lines), command, deferred)
+        Ok((Collector::new(job, input, &command, lines, arrival), command, deferred))
     }
 }
 
@@ -245,25 +283,5 @@ impl<F: FnMut(OutputLine) + 'static> IntoFuture for Run<F> {
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
         self.start()
-    }
-}
-
-/// A callback for lines that the attempts of a run have one after the other.
-struct SharedOnLine(Rc<WithCell<Option<OnLine>>>);
-
-impl SharedOnLine {
-    fn new(call: OnLine) -> Self {
-        Self(Rc::new(WithCell::new(Some(call))))
-    }
-
-    /// Returns a callback that calls this one.
-    fn call(&self) -> OnLine {
-        let shared = Rc::clone(&self.0);
-        Box::new(move |line| {
-            if let Some(mut call) = shared.take() {
-                call(line);
-                drop(shared.replace(Some(call)));
-            }
-        })
     }
 }

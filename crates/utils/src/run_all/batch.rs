@@ -15,64 +15,48 @@
 //!
 //! The callbacks of the running programs and the queued tasks own the batch. Nothing else owns it.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::{iter, mem, vec};
+use std::time::Duration;
 
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, Failed, NoError, Promise};
 use procession_reactor::Handle;
 
-use super::results::{Progress, RunAllError, RunResult};
-use crate::lines::OnLine;
-use crate::{Outcome, Run};
-
-/// A run with any line callback.
-type OneRun = Run<OnLine>;
-
-/// The end of a program's chain. Dropping it cancels the program.
-type Link = Deferred<(), NoError>;
+use super::next::Next;
+use super::places::{Floor, Places, Slot};
+use super::results::{Progress, RunResult};
+use super::state::{BatchState, EndedBatch, Link, LinkKey, OneRun, Start};
+use crate::run::apart::{Apart, Rest, apart};
+use crate::{HostProgress, Outcome, OutputError};
 
 type OnProgress = Box<dyn FnMut(Progress)>;
 type OnResult = Box<dyn FnMut(usize, &RunResult)>;
+type OnHosts = Box<dyn FnMut(&[HostProgress])>;
 
 /// The callbacks while the programs run.
 #[derive(Default)]
 pub(super) struct Hooks {
     pub(super) on_progress: Option<OnProgress>,
     pub(super) on_result: Option<OnResult>,
+    pub(super) on_hosts: Option<OnHosts>,
 }
 
 /// The programs to run, and how.
 pub(super) struct Plan {
     pub(super) runs: Vec<OneRun>,
-    pub(super) parallelism: usize,
+    pub(super) places: Places,
     pub(super) hooks: Hooks,
 }
 
 pub(super) struct Batch {
-    reactor: Handle,
-    parallelism: usize,
+    pub(super) reactor: Handle,
+    pub(super) floor: Floor,
     stops_at_error: bool,
     promise: Promise<Vec<RunResult>, NoError>,
     /// Each callback is `None` while it runs.
     hooks: WithCell<Hooks>,
-    state: WithCell<BatchState>,
-}
-
-struct BatchState {
-    waiting: iter::Enumerate<vec::IntoIter<OneRun>>,
-    /// The program that starts next. It is already reported and counted as running.
-    ready: Option<(usize, OneRun)>,
-    results: Vec<Option<RunResult>>,
-    links: BTreeMap<usize, Link>,
-    running: usize,
-    done: usize,
-    failed: usize,
-    /// The number of queued tasks. The last one starts programs.
-    tasks: usize,
-    is_over: bool,
+    pub(super) state: WithCell<BatchState>,
 }
 
 impl Batch {
@@ -82,20 +66,10 @@ impl Batch {
         stops_at_error: bool,
     ) -> Deferred<Vec<RunResult>, NoError> {
         let (promise, deferred) = Deferred::new();
-        let state = BatchState {
-            results: plan.runs.iter().map(|_| None).collect(),
-            waiting: plan.runs.into_iter().enumerate(),
-            ready: None,
-            links: BTreeMap::new(),
-            running: 0,
-            done: 0,
-            failed: 0,
-            tasks: 0,
-            is_over: false,
-        };
+        let state = BatchState::new(plan.runs);
         let batch = Rc::new(Self {
             reactor: reactor.clone(),
-            parallelism: plan.parallelism,
+            floor: plan.places.into(),
             stops_at_error,
             promise,
             hooks: WithCell::new(plan.hooks),
@@ -114,11 +88,12 @@ impl Batch {
 
     /// Starts programs while more may run, until a callback was called.
     fn fill(self: &Rc<Self>) {
+        self.tend();
         loop {
-            if let Some((index, run)) = self.state.with(|state| state.take_ready()) {
-                self.launch(index, run);
+            if let Some(start) = self.state.with(|state| state.take_ready()) {
+                self.launch(start);
             }
-            if !self.state.with(|state| state.prepare_next(self.parallelism)) {
+            if !self.prepare_next() {
                 return;
             }
             if self.report_progress() {
@@ -127,9 +102,17 @@ impl Batch {
         }
     }
 
+    /// Makes the next program ready, if one more may start before the loop continues.
+    fn prepare_next(&self) -> bool {
+        let Some(running) = self.state.with(|state| state.may_prepare()) else { return false };
+        let Some(slot) = self.floor.take(running) else { return false };
+        self.state.with(|state| state.prepare(slot));
+        true
+    }
+
     /// Queues a task that starts programs. It runs after the loop has dropped what callbacks gave
     /// up.
-    fn fill_later(self: &Rc<Self>) {
+    pub(super) fn fill_later(self: &Rc<Self>) {
         self.state.with(|state| state.tasks += 1);
         let batch = Rc::clone(self);
         let task = self.reactor.spawn_local(async move {
@@ -140,11 +123,12 @@ impl Batch {
         drop(task); // dropping the handle does not stop it
     }
 
-    fn launch(self: &Rc<Self>, index: usize, run: OneRun) {
+    fn launch(self: &Rc<Self>, start: Start) {
+        let Start { index, run, slot } = start;
         let batch = Rc::clone(self);
-        let started = self.end_on_panic(|| run.start_on(&self.reactor));
+        let (started, rest) = self.end_on_panic(|| self.begin(run, slot));
         let link = started.then(move |result| {
-            batch.on_result(index, result);
+            batch.on_result(index, slot, rest, result);
             Ok(())
         });
         // A program that could not be started may have given its result already.
@@ -152,15 +136,68 @@ impl Batch {
             if state.is_over || state.results[index].is_some() {
                 return Some(link);
             }
-            state.links.insert(index, link)
+            state.links.insert(LinkKey::Run(index), link)
         });
         drop(done);
     }
 
-    fn on_result(self: &Rc<Self>, index: usize, result: RunResult) {
+    fn begin(&self, run: OneRun, slot: Slot) -> (Deferred<Outcome, OutputError>, Rest) {
+        let (Floor::Hosts(floor), Slot::Host(at)) = (&self.floor, slot) else {
+            return (run.start_on(&self.reactor), Rest::NOTHING);
+        };
+        match apart(run, &floor.hosts[at].place) {
+            Ok(Apart { now, rest }) => (now.start_on(&self.reactor), rest),
+            Err(error) => (Deferred::ready(Err(error)), Rest::NOTHING),
+        }
+    }
+
+    /// Keeps a link until the batch is over, or another one has its place.
+    pub(super) fn keep_link(&self, key: LinkKey, link: Link) {
+        let old = self
+            .state
+            .with(|state| if state.is_over { Some(link) } else { state.links.insert(key, link) });
+        drop(old);
+    }
+
+    /// Returns what is ready after this time.
+    pub(super) fn pause(&self, time: Duration) -> Deferred<(), NoError> {
+        let sleep = self.reactor.sleep(time);
+        self.reactor.defer(async move {
+            sleep.await;
+            Ok(())
+        })
+    }
+
+    fn on_result(self: &Rc<Self>, index: usize, slot: Slot, rest: Rest, result: RunResult) {
+        match self.leave(slot, rest, &result) {
+            Next::Over => self.finish_run(index, result),
+            _ if self.is_over() => self.finish_run(index, result),
+            Next::Again(run) => self.wait_again(index, run),
+            Next::Later(run, pause) => {
+                let batch = Rc::clone(self);
+                let link = self.pause(pause).then(move |_| {
+                    batch.wait_again(index, run);
+                    Ok(())
+                });
+                self.keep_link(LinkKey::Run(index), link);
+                self.fill_later();
+            }
+        }
+    }
+
+    /// Has a program that was counted as running wait for another start, before the others.
+    fn wait_again(self: &Rc<Self>, index: usize, run: OneRun) {
+        let (link, late) = self.state.with(|state| state.wait_again(index, run));
+        drop((link, late));
+        self.report_progress();
+        self.fill_later();
+    }
+
+    /// Notes the result of a program that was counted as running.
+    pub(super) fn finish_run(self: &Rc<Self>, index: usize, result: RunResult) {
         let link = self.state.with(|state| {
             state.count(&result);
-            state.links.remove(&index)
+            state.links.remove(&LinkKey::Run(index))
         });
         drop(link);
         if self.is_over() {
@@ -181,7 +218,7 @@ impl Batch {
 
     /// Gives the results if all have come, and returns whether they have.
     fn finish_if_done(&self) -> bool {
-        let is_done = self.state.with(|state| state.running == 0 && state.waiting.len() == 0);
+        let is_done = self.state.with(|state| state.running == 0 && state.waiting.is_empty());
         if is_done {
             self.finish();
         }
@@ -216,14 +253,27 @@ impl Batch {
     }
 
     /// Reports the progress, and returns whether a callback was called.
-    fn report_progress(&self) -> bool {
+    pub(super) fn report_progress(&self) -> bool {
+        let on_hosts = self.report_hosts();
         let call =
             if self.is_over() { None } else { self.hooks.with(|hooks| hooks.on_progress.take()) };
-        let Some(mut call) = call else { return false };
+        let Some(mut call) = call else { return on_hosts };
         let progress = self.state.with(|state| state.progress());
         self.end_on_panic(|| call(progress));
         if !self.is_over() {
             self.hooks.with(|hooks| hooks.on_progress = Some(call));
+        }
+        true
+    }
+
+    fn report_hosts(&self) -> bool {
+        let Some(progress) = self.floor.progress().filter(|_| !self.is_over()) else {
+            return false;
+        };
+        let Some(mut call) = self.hooks.with(|hooks| hooks.on_hosts.take()) else { return false };
+        self.end_on_panic(|| call(&progress));
+        if !self.is_over() {
+            self.hooks.with(|hooks| hooks.on_hosts = Some(call));
         }
         true
     }
@@ -243,85 +293,4 @@ impl Batch {
             resume_unwind(panic)
         })
     }
-}
-
-/// The leftovers of a batch that is over: the caller drops them or gives them away.
-struct EndedBatch {
-    _waiting: (Option<(usize, OneRun)>, iter::Enumerate<vec::IntoIter<OneRun>>),
-    results: Vec<Option<RunResult>>,
-    links: BTreeMap<usize, Link>,
-}
-
-impl BatchState {
-    /// Takes the program that starts now.
-    fn take_ready(&mut self) -> Option<(usize, OneRun)> {
-        if self.tasks > 0 { None } else { self.ready.take() }
-    }
-
-    /// Makes the next program ready, if one more may start before the loop continues.
-    fn prepare_next(&mut self, parallelism: usize) -> bool {
-        if self.is_over || self.tasks > 0 || self.running >= parallelism {
-            return false;
-        }
-        self.ready = self.waiting.next();
-        self.running += usize::from(self.ready.is_some());
-        self.ready.is_some()
-    }
-
-    /// Keeps a result, or returns it if it is too late.
-    fn keep(&mut self, index: usize, result: RunResult) -> Option<RunResult> {
-        if self.is_over {
-            return Some(result);
-        }
-        self.results[index].replace(result)
-    }
-
-    fn count(&mut self, result: &RunResult) {
-        self.running -= 1;
-        match result {
-            Ok(_) => self.done += 1,
-            Err(_) => self.failed += 1,
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            done: self.done,
-            running: self.running,
-            failed: self.failed,
-            waiting: self.waiting.len(),
-            total: self.done + self.running + self.failed + self.waiting.len(),
-        }
-    }
-
-    fn end(&mut self) -> Option<EndedBatch> {
-        if mem::replace(&mut self.is_over, true) {
-            return None;
-        }
-        Some(EndedBatch {
-            _waiting: (
-                self.ready.take(),
-                mem::replace(&mut self.waiting, Vec::new().into_iter().enumerate()),
-            ),
-            results: mem::take(&mut self.results),
-            links: mem::take(&mut self.links),
-        })
-    }
-}
-
-/// Returns all outcomes, or the error that stopped the batch: the only one that is not a
-/// cancellation.
-pub(super) fn outcomes(results: Vec<RunResult>) -> Result<Vec<Outcome>, RunAllError> {
-    let mut outcomes = Vec::with_capacity(results.len());
-    let mut cancelled = None;
-    for (index, result) in results.into_iter().enumerate() {
-        match result {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(Failed::Cancelled) => {
-                cancelled.get_or_insert(RunAllError { index, error: Failed::Cancelled });
-            }
-            Err(error) => return Err(RunAllError { index, error }),
-        }
-    }
-    cancelled.map_or(Ok(outcomes), Err)
 }

@@ -62,3 +62,20 @@ impl From<RunAllError> for io::Error {
         error.error.into()
     }
 }
+
+/// Returns all outcomes, or the error that stopped the batch: the only one that is not a
+/// cancellation.
+pub(super) fn outcomes(results: Vec<RunResult>) -> Result<Vec<Outcome>, RunAllError> {
+    let mut outcomes = Vec::with_capacity(results.len());
+    let mut cancelled = None;
+    for (index, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(Failed::Cancelled) => {
+                cancelled.get_or_insert(RunAllError { index, error: Failed::Cancelled });
+            }
+            Err(error) => return Err(RunAllError { index, error }),
+        }
+    }
+    cancelled.map_or(Ok(outcomes), Err)
+}

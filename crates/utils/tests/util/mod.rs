@@ -7,6 +7,8 @@ mod both;
 mod drive;
 #[cfg(feature = "reactor")]
 mod program;
+pub(crate) mod slurm;
+pub(crate) mod sshd;
 #[cfg(feature = "reactor")]
 mod terminal;
 #[cfg(feature = "reactor")]
@@ -30,4 +32,9 @@ pub(crate) use self::terminal::on_terminal;
 /// Makes the command `sh -c script`.
 pub(crate) fn sh(script: &str) -> Command {
     Command::new("/bin/sh").args(["-c", script])
+}
+
+/// Returns whether this is the slow tier: `PROCESSION_SLOW` is 1.
+pub(crate) fn is_slow() -> bool {
+    std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1")
 }

@@ -1,0 +1,49 @@
+//! The local command of a run.
+
+use std::time::Duration;
+
+use procession_process_transport::driver::Elsewhere;
+use procession_process_transport::{Command, Fd};
+
+use super::texts::{self, Names, RunIds};
+use super::words::Words;
+use crate::LaunchError;
+use crate::launcher::report::REPORT_FD;
+use crate::launcher::script;
+
+/// The longest command line that the host takes: `MAX_ARG_STRLEN` on Linux.
+const MOST_BYTES: usize = 128 * 1024 - 1;
+
+/// Returns the local command of a run of a connection.
+pub(super) fn launch(
+    words: &Words,
+    command: &Command,
+    names: &Names,
+    id: u64,
+) -> Result<Command, LaunchError> {
+    let there = Elsewhere::of(command).map_err(|option| LaunchError::NotCarried { option })?;
+    let ids = RunIds { id, tenths: tenths(there.kill_grace) };
+    let run = texts::run(names, ids, &script::run(&there, texts::NO_DIR)?);
+    if run.len() > MOST_BYTES {
+        return Err(LaunchError::TooLong { bytes: run.len(), max_bytes: MOST_BYTES });
+    }
+    let local = there.launched_by("/bin/sh", ["-c", texts::LOCAL, "procession-ssh"]);
+    let local = local.arg(&names.socket).arg(run).arg(texts::ask(names, ids));
+    let local = local.arg(&words.program).args(words.session(names));
+    Ok(local.child_fd(REPORT_FD, Fd::from_child()))
+}
+
+/// Refuses what cannot be carried.
+pub(super) fn check(command: &Command) -> Result<(), LaunchError> {
+    let there = Elsewhere::of(command).map_err(|option| LaunchError::NotCarried { option })?;
+    script::run(&there, texts::NO_DIR).map(drop)
+}
+
+/// Returns the time between TERM and KILL there, in tenths of seconds.
+pub(super) fn grace_tenths(command: &Command) -> Option<u64> {
+    Elsewhere::of(command).ok().map(|there| tenths(there.kill_grace))
+}
+
+fn tenths(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(100)).unwrap_or(u64::MAX).min(u64::from(u32::MAX))
+}

@@ -1,0 +1,58 @@
+//! The words of the local `ssh` commands.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::texts::Names;
+
+/// What the user says about `ssh` and the host.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    pub(crate) program: OsString,
+    /// Arguments before the host.
+    pub(crate) args: Vec<OsString>,
+    pub(crate) host: String,
+    pub(crate) keep_alive: Duration,
+}
+
+impl Words {
+    /// Returns the interval of keep-alives, in whole seconds.
+    pub(crate) fn beat_secs(&self) -> u64 {
+        self.keep_alive.as_secs().max(1)
+    }
+
+    /// Returns the arguments for the shared connection, up to the host.
+    pub(crate) fn master(&self, names: &Names) -> Vec<OsString> {
+        let alive = format!("ServerAliveInterval={}", self.beat_secs());
+        let options = ["ControlMaster=yes", "ControlPersist=no", &alive, "ServerAliveCountMax=3"];
+        self.words(names, &options)
+    }
+
+    /// Returns the arguments for a session of the shared connection, up to the host. If the connection is
+    /// gone, there is no other.
+    pub(crate) fn session(&self, names: &Names) -> Vec<OsString> {
+        self.words(names, &["ControlMaster=no", "ProxyCommand=false"])
+    }
+
+    fn words(&self, names: &Names, options: &[&str]) -> Vec<OsString> {
+        // What comes first wins, also over the user's files.
+        let always = [
+            "BatchMode=yes",
+            "LogLevel=ERROR",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+            "RemoteCommand=none",
+        ];
+        let mut words: Vec<OsString> = ["-T", "-S", &names.socket].map(OsString::from).to_vec();
+        for option in options.iter().copied().chain(always) {
+            words.extend(["-o".into(), option.into()]);
+        }
+        words.extend(self.args.iter().cloned());
+        if !options.contains(&"ProxyCommand=false") {
+            // After the user's own: only a default.
+            words.extend(["-o".into(), "ConnectTimeout=10".into()]);
+        }
+        words.extend(["--".into(), OsString::from(&self.host)]);
+        words
+    }
+}
