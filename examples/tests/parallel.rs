@@ -22,7 +22,7 @@ fn every_line_is_run_and_reported_on_the_standard_error() {
 
 #[test]
 fn no_more_than_asked_for_run_at_a_time() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().display();
     // Each command counts the commands that run with it.
     let line = format!("touch {path}/$$; sleep 0.05; ls {path} | wc -l; rm {path}/$$\n");
@@ -141,10 +141,10 @@ impl Host {
             skip_here(test, "needs /usr/sbin/sshd of Debian's openssh-server");
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path().display();
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
         drop(listener);
         // The server of root needs a folder in /run: its own /run has one.
         let script = format!(
@@ -161,8 +161,8 @@ impl Host {
         let mut sh = std::process::Command::new(if is_root { "unshare" } else { "sh" });
         let before: &[&str] = if is_root { &["-m", "sh"] } else { &[] };
         sh.args(before).args(["-c", &script]).stdin(std::process::Stdio::null());
-        let mut server = sh.stderr(std::process::Stdio::piped()).spawn().unwrap();
-        let lines = std::io::BufReader::new(server.stderr.take().unwrap());
+        let mut server = sh.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+        let lines = std::io::BufReader::new(server.stderr.take().expect("it is piped"));
         let mut lines = std::io::BufRead::lines(lines).map_while(Result::ok);
         let listens = lines.any(|line| line.starts_with("Server listening on 127.0.0.1"));
         assert!(listens, "the server has ended");
@@ -172,7 +172,7 @@ impl Host {
 
     fn parallel(&self, hosts: &str) -> Command {
         let file = self.folder.path().join("hosts");
-        std::fs::write(&file, hosts).unwrap();
+        std::fs::write(&file, hosts).expect("the folder is there");
         let command = example("parallel").arg("--hosts").arg(file);
         command.arg("-F").arg(self.folder.path().join("config"))
     }
