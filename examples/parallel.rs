@@ -161,7 +161,10 @@ fn hosts(path: &str, slots: usize, config: Option<&str>) -> Result<Hosts> {
         let (name, count) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let slots = if count.is_empty() { Ok(slots) } else { count.trim().parse() };
         let ssh = Ssh::new(name).slots(slots.with_context(|| format!("{line}: not a number"))?);
-        Ok(config.map_or_else(|| ssh.clone(), |config| ssh.config_file(config)))
+        Ok(match config {
+            Some(config) => ssh.config_file(config),
+            None => ssh,
+        })
     };
     let hosts = lines.filter(|line| !line.is_empty()).map(host).collect::<Result<Vec<_>>>()?;
     ensure!(!hosts.is_empty(), "{path} names no host");
