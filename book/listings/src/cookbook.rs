@@ -28,6 +28,7 @@ mod language_server;
 mod lines;
 mod many;
 mod memory;
+mod own_status;
 mod pass_fd;
 mod password;
 mod pipeline;
@@ -80,6 +81,7 @@ pub(crate) const LISTINGS: &[Listing] = &[
     ("signal", signal::start),
     ("kill_tree", kill_tree::start),
     ("ctrl_c", ctrl_c::start),
+    ("own_status", own_status::start),
     ("daemon", daemon::start),
     ("many", many::start),
     ("progress", progress::start),

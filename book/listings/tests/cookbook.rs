@@ -66,6 +66,7 @@ listings! {
     signal => prints("reloaded\n");
     kill_tree => prints_lines(&["the shell ended by signal 15 after * s; nothing is left: true"]);
     ctrl_c => an_interrupt_ends_every_child;
+    own_status => it_ends_with_its_own_status;
     daemon => the_daemon_lives_on;
     many => many_run;
     progress => the_progress_is_shown;
@@ -194,6 +195,13 @@ fn an_interrupt_ends_every_child(_: Run) {
     let terminated = listing.wait().expect("it is ours").expect_err("a signal ends it");
     assert_eq!(terminated.signal(), Some(Signal::INT));
     assert!(!pids.iter().any(|pid| runs(*pid)), "{pids:?}");
+}
+
+fn it_ends_with_its_own_status(listing: Run) {
+    let outcome = listing.output_blocking().expect("it ends in time");
+    assert_eq!(outcome.exit_code(), Some(2), "{outcome:?}");
+    let error = String::from_utf8_lossy(&outcome.stderr);
+    assert!(is_like(&error, "build: sh -c 'exit 3' exited with status 3 after *\n"), "{error}");
 }
 
 /// Returns whether a process runs; a zombie does not.

@@ -119,6 +119,32 @@ mod dialogue {
     }
 }
 
+mod any {
+    // ANCHOR: any
+    use std::time::Duration;
+
+    use procession::{Dialogue, DialogueError};
+
+    async fn is_let_in(login: &mut Dialogue, limit: Duration) -> Result<bool, DialogueError> {
+        let found = login.expect_any(["welcome", "incorrect"]).within(limit).await?;
+        println!("{}, after {} bytes", found.text(), found.before.len());
+        Ok(found.which == 0)
+    }
+    // ANCHOR_END: any
+
+    #[test]
+    fn the_first_that_comes_is_found() {
+        use procession::{Command, StartDialogue};
+
+        let mut reactor = procession::Reactor::new().unwrap();
+        let limit = Duration::from_secs(60);
+        for (answer, expected) in [("welcome", true), ("incorrect", false)] {
+            let mut login = reactor.dialogue(Command::new("echo").arg(answer)).unwrap();
+            assert_eq!(reactor.block_on(is_let_in(&mut login, limit)).unwrap(), expected);
+        }
+    }
+}
+
 #[test]
 fn a_monitor_is_checked_before_it_starts_anything() {
     services().check().unwrap();

@@ -105,3 +105,42 @@ fn only_a_terminal_has_a_raw_mode() {
     drop(raw);
     assert_eq!(procession::Termios::of(terminal).unwrap().is_canonical(), before.is_canonical());
 }
+
+mod size {
+    // ANCHOR: follow
+    use std::os::fd::AsFd;
+
+    use procession::prelude::*;
+    use procession::{SignalWatch, WindowSize};
+
+    /// Gives a child's terminal the size of another one, such as `stdin()`, at each change.
+    fn follow(own: impl AsFd + 'static, child: Process) -> std::io::Result<SignalWatch> {
+        Handle::current().on_signal(Signal::WINCH, move |_| {
+            let Ok(size) = WindowSize::of(&own) else { return };
+            child.resize(size.rows, size.columns).ok(); // it fails if the child has ended
+        })
+    }
+    // ANCHOR_END: follow
+
+    #[test]
+    fn a_new_size_is_passed_on() {
+        procession_test_support::isolated("terminals::size::a_new_size_is_passed_on", || {
+            let own = Pty::open().unwrap();
+            let slave = own.slave().unwrap().try_clone().unwrap();
+            let mut reactor = Reactor::new().unwrap();
+            let start = |terminal| {
+                reactor.spawn_child(Command::new("cat").pty(terminal).owned(true)).unwrap()
+            };
+            let (window, child) = (start(own), start(Pty::new()));
+            assert_eq!(child.process().window_size().unwrap(), WindowSize::new(0, 0));
+            let _watch =
+                reactor.block_on(async { follow(slave, child.process().clone()) }).unwrap();
+            window.process().resize(24, 80).unwrap();
+            let pid = std::process::id().to_string();
+            reactor.block_on(Run::new("kill").args(["-WINCH", &pid]).check()).unwrap();
+            while child.process().window_size().unwrap() != WindowSize::new(24, 80) {
+                reactor.turn(None).unwrap();
+            }
+        });
+    }
+}
