@@ -16,6 +16,7 @@ mod from_tokio;
 mod gpg;
 mod lifetimes;
 mod logged;
+mod machines;
 mod pipelines;
 mod reactor_alone;
 mod readme_tokio;
