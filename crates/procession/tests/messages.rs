@@ -17,6 +17,8 @@ mod dialogues;
 mod helpers;
 #[path = "messages/loops.rs"]
 mod loops;
+#[path = "messages/machines.rs"]
+mod machines;
 #[path = "messages/network.rs"]
 mod network;
 #[path = "messages/scopes.rs"]
@@ -69,6 +71,7 @@ fn every_error_says_what_failed_on_what_and_why_once() {
     rows.extend(children::rows());
     rows.extend(network::rows());
     rows.extend(helpers::rows());
+    rows.extend(machines::rows());
     rows.extend(scopes::rows());
     rows.extend(services::rows());
     rows.extend(dialogues::rows());

@@ -10,10 +10,10 @@ use procession::driver::reactor::OpenError;
 use procession::prelude::*;
 use procession::{
     AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred,
-    DialogueError, Failed, ForwardError, FrameError, ListenError, MonitorError, NoError,
-    NotRunning, OutputError, Pace, ParseSignalError, ProcessTerminated, Producer, ProducerError,
-    ProducerErrorKind, ReadyError, RunAllError, ScopeError, Signal, SignalError, SpawnError,
-    TakeError, TimerError, WriteError,
+    DialogueError, Failed, ForwardError, FrameError, LaunchError, ListenError, MonitorError,
+    NoError, NotRunning, OutputError, Pace, ParseSignalError, ProcessTerminated, Producer,
+    ProducerError, ProducerErrorKind, ReadyError, RunAllError, ScopeError, Signal, SignalError,
+    SpawnError, TakeError, TimerError, WriteError,
 };
 
 use crate::declared;
@@ -38,6 +38,7 @@ fn every_error_converts_to_an_io_error() {
         converts::<ForwardError>(),
         converts::<FrameError>(),
         converts::<Gone>(),
+        converts::<LaunchError>(),
         converts::<ListenError>(),
         converts::<MonitorError>(),
         converts::<NoError>(),

@@ -78,7 +78,8 @@ impl Master {
         // on the terminal.
         let command = Command::new(&link.words.program).args(words).owned(true).session_if_owned();
         let command = command.die_with_thread_by_default().stdin(Fd::socketpair());
-        let mut child = command.spawn().map_err(io::Error::from)?;
+        // The message names the program, which the conversion of an error of the system would leave out.
+        let mut child = command.spawn().map_err(|error| io::Error::new(error.kind(), error))?;
         let mut take = |fd: i32| child.take(fd).map_err(io::Error::from);
         Ok(Self {
             stdin: Some(take(0)?.into()),

@@ -12,7 +12,7 @@ const SSH_BULK: Row = Row {
     limit: None,
     peers: &["ssh"],
     goals: &[("ssh", 0.95)],
-    quick: size(5, 512 * MIB, 0),
+    quick: size(6, 512 * MIB, 0),
     full: size(9, 1024 * MIB, 0),
     ..BULK
 };
@@ -25,7 +25,7 @@ const SSH_RUN_ALL: Row = Row {
     peers: &["GNU parallel"],
     // At most 1.1 of its wall time.
     goals: &[("GNU parallel", 0.91)],
-    quick: size(1, 0, 200),
-    full: size(5, 0, 1_000),
+    quick: size(6, 0, 200),
+    full: size(6, 0, 1_000),
     ..SPAWN
 };
