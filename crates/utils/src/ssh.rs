@@ -54,11 +54,11 @@ use crate::{LaunchError, Launcher};
 ///
 /// ```no_run
 /// // Not run: it needs a host.
-/// use procession::{Reactor, Run, Ssh};
+/// use procession::{Run, Ssh};
 ///
 /// let ssh = Ssh::new("build@example.org");
-/// let uname = Run::new("uname").arg("-r").on(&ssh).check();
-/// println!("{}", Reactor::new()?.block_on(uname)?.stdout_utf8()?.trim());
+/// let uname = Run::new("uname").arg("-r").on(&ssh).check().output_blocking()?;
+/// println!("{}", uname.stdout_utf8()?.trim());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
