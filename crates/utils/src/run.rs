@@ -333,7 +333,7 @@ impl<F> Run<F> {
     ///
     /// # Errors
     ///
-    /// [`OutputError::Launch`](crate::OutputError::Launch) if the launcher cannot carry an option of the
+    /// [`OutputError::Launch`] if the launcher cannot carry an option of the
     /// command, before anything starts: a terminal, ids, descriptors beyond 0 to 2, and
     /// [`foreground`](Self::foreground) are such.
     ///
