@@ -46,7 +46,7 @@ impl Pipe {
     /// enters the poller.
     ///
     /// The caller flushes it before the loop waits. If the poller refuses it then, it is
-    /// [lost](FlushOutcome::Lost).
+    /// [lost](crate::driver::FlushOutcome::Lost).
     ///
     /// # Errors
     ///
