@@ -61,6 +61,7 @@ fn run_all(job: &Job) -> Result<Ready> {
     fs::write(&file, logins)?;
     let lines = (0..job.crowd).map(|number| format!("{number}\n")).collect::<String>();
     Ok(Ready::rounds(move || {
+        let _keep = &hosts;
         let watch = Stopwatch::start();
         let mut parallel = Command::new("parallel");
         parallel.args(["--will-cite", "--plain", "-k", "--sshloginfile"]).arg(&file);
