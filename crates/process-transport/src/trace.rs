@@ -2,8 +2,8 @@
 //! reap, with the program, the process id and the way it was started. Arguments, variables and data
 //! are in none, because they may hold secrets.
 //!
-//! A subscriber is foreign code, which may use the child whose event it gets. So what happens while the
-//! state of a child is borrowed is told [`after`] that.
+//! A subscriber is foreign code, which may use the child whose event it gets. So it gets no event
+//! while the state of a child is borrowed: [`after`] keeps the events until the borrow ends.
 //!
 //! Without the feature nothing here does anything.
 
@@ -65,7 +65,7 @@ mod on {
             }
         }
 
-        // At the thread's end the cell may be gone: then it is told at once.
+        // At the thread's end the cell may be gone. Then the subscriber gets each event at once.
         let is_outermost = LATER.try_with(|later| {
             let mut later = later.borrow_mut();
             let is_outermost = later.is_none();
@@ -126,7 +126,7 @@ mod on {
         if thread::panicking() {
             return;
         }
-        // The child may be reaped before the subscriber is told.
+        // The reap may remove the span before the subscriber gets the event.
         let span = spans().get(&pid).cloned();
         tell(move || {
             let span = span.map_or_else(Span::none, |span| Span::clone(&span));

@@ -64,12 +64,15 @@ impl<E> Failed<E> {
             Self::Abandoned => Failed::Abandoned,
         }
     }
-}
 
-impl<E: fmt::Display> fmt::Display for Failed<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes the error by `error`, or the message of what came instead.
+    fn fmt_with(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        error: impl FnOnce(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> fmt::Result {
         match self {
-            Self::Error(error) => error.fmt(f),
+            Self::Error(failed) => error(failed, f),
             Self::Cancelled => f.write_str(CANCELLED),
             Self::TimedOut => f.write_str(TIMED_OUT),
             Self::Abandoned => f.write_str(ABANDONED),
@@ -77,15 +80,16 @@ impl<E: fmt::Display> fmt::Display for Failed<E> {
     }
 }
 
+impl<E: fmt::Display> fmt::Display for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_with(f, E::fmt)
+    }
+}
+
 /// As the error, or the message: `main` and `unwrap` print an error by `Debug`.
 impl<E: fmt::Debug> fmt::Debug for Failed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Error(error) => error.fmt(f),
-            Self::Cancelled => f.write_str(CANCELLED),
-            Self::TimedOut => f.write_str(TIMED_OUT),
-            Self::Abandoned => f.write_str(ABANDONED),
-        }
+        self.fmt_with(f, E::fmt)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct ChildState {
     reaped: Option<Box<Instant>>,
 }
 
-/// Holds the state. Subscribers of tracing are told of its changes after the borrow.
+/// Holds the state. A change of it reaches the subscribers of tracing when the borrow has ended.
 pub(super) struct StateCell(WithCell<ChildState>);
 
 impl StateCell {

@@ -3,8 +3,9 @@
 //! # Model
 //!
 //! A host is *idle*, *connecting*, *up* or *set aside*. Only a host that is up has slots. A host that fails
-//! is set aside for a pause that doubles with each failure in a row, and is idle afterwards; a run that
-//! comes to its end there ends the row. Of runs that are lost together, one counts.
+//! is set aside for a pause, and is idle afterwards. The pause doubles with each failure in a row. When a
+//! run on the host has ended well or badly, but not by a failure of the host, the count begins again. Runs
+//! that are lost together count as one failure.
 //!
 //! Hosts are reached when runs wait that the hosts which are up or connecting have no slots for. There is
 //! no hope when no host is up or connecting and each has failed [`MOST_FAILURES`] times in a row.
