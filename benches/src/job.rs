@@ -36,7 +36,7 @@ impl Job {
     #[must_use]
     pub fn captured(&self) -> PathBuf {
         match self.row.as_str() {
-            "capture" | "background-run" => "/bin/true".into(),
+            "capture" | "blocking-capture" | "background-run" => "/bin/true".into(),
             _ => self.program("exit0"),
         }
     }

@@ -15,14 +15,14 @@ use crate::sys;
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
-        "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => one_by_one,
+        "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" | "blocking-spawn" => one_by_one,
         "spawn-stall" => stall,
         "spawn-rate-2" | "spawn-rate-2-3k" => two_threads,
         "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => from_child,
         "forward" => forward,
         "forward-cpu" => forward_cpu,
-        "echo" => echo,
-        "capture" | "capture-static" => capture,
+        "echo" | "blocking-echo" => echo,
+        "capture" | "capture-static" | "blocking-capture" | "blocking-capture-static" => capture,
         "lines" => lines,
         _ => return None,
     })

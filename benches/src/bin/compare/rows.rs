@@ -3,6 +3,7 @@
 mod crowd;
 mod on_hosts;
 mod on_tokio;
+mod without_loop;
 
 use crate::figures::Better;
 use crate::figures::Better::{Less, More};
@@ -201,7 +202,9 @@ const TCP: Row = Row {
 
 /// Returns all rows, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
-    [ROWS, crowd::CROWDS, on_tokio::ON_TOKIO, on_hosts::ON_HOSTS].into_iter().flatten()
+    let groups =
+        [ROWS, without_loop::WITHOUT_LOOP, crowd::CROWDS, on_tokio::ON_TOKIO, on_hosts::ON_HOSTS];
+    groups.into_iter().flatten()
 }
 
 /// Returns the row with an id.

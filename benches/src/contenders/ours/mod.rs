@@ -11,6 +11,7 @@ mod net;
 mod on_tokio;
 mod spawn;
 mod ssh;
+mod without_loop;
 
 use std::error::Error;
 
@@ -41,6 +42,9 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "ssh-bulk" => ssh::bulk,
         "ssh-run-all" => ssh::run_all,
         "lines" => helpers::lines,
+        "blocking-spawn" => without_loop::one_by_one,
+        "blocking-capture" | "blocking-capture-static" => without_loop::capture,
+        "blocking-echo" => without_loop::echo,
         "tokio-spawn" | "tokio-spawn-any" | "tokio-spawn-512m" => on_tokio::spawn,
         "tokio-bulk" | "tokio-bulk-multi" => on_tokio::bulk,
         "tokio-echo" => on_tokio::echo,

@@ -10,8 +10,8 @@ use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
-        "spawn" | "spawn-18k" => one_by_one,
-        "capture" => capture,
+        "spawn" | "spawn-18k" | "blocking-spawn" => one_by_one,
+        "capture" | "blocking-capture" => capture,
         _ => return None,
     })
 }
