@@ -37,12 +37,11 @@ impl Engine {
     }
 
     /// Calls `act` on the pipe `fd`, or on all. Data that are left over are dropped after the borrow.
-    fn with_pipes(&self, fd: Option<ChildFd>, act: impl Fn(&mut FakePipe, &mut Vec<Spent>)) {
-        let mut spent = Vec::new();
-        self.state.with(|state| {
+    fn with_pipes(&self, fd: Option<ChildFd>, act: impl Fn(&mut FakePipe, &mut Spent)) {
+        self.change(|state, spent| {
             for (number, pipe) in &mut state.pipes {
                 if fd.is_none_or(|fd| fd == *number) {
-                    act(pipe, &mut spent);
+                    act(pipe, spent);
                 }
             }
         });
