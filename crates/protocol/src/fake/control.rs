@@ -188,11 +188,7 @@ impl ProcessControl for Engine {
     }
 
     fn ended(&self) -> Deferred<ExitReason, NoError> {
-        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
-        match reported {
-            Some(reason) => Deferred::ready(Ok(reason)),
-            None => self.slot.ended(),
-        }
+        self.slot.ended(self.state.with(|state| state.lifecycle.reported_end().cloned()))
     }
 
     fn pid(&self) -> Option<u32> {
