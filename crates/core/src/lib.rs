@@ -95,6 +95,8 @@ pub mod driver {
 
     pub use crate::answer::{Answer, Gone, Reply};
     pub use crate::cell::WithCell;
+    #[doc(inline)]
+    pub use crate::debug_by_message;
     pub use crate::direction::Direction;
     pub use crate::message::Reason;
     pub use crate::panics::FirstPanic;

@@ -1,5 +1,5 @@
-//! Building blocks for errors that are caused by an I/O error: the reason in the message, and the
-//! conversion to an [`io::Error`].
+//! Building blocks for errors: the reason in the message, the conversion to an [`io::Error`], and the
+//! message as `Debug`.
 //!
 //! Every error of these crates prints, once, what failed, on what, and why. Its text already contains
 //! the reason. So its [`source`](std::error::Error::source) is not the reason but the reason's own source,
@@ -81,6 +81,19 @@ impl fmt::Display for Reason<'_> {
         let reason = number.and_then(|number| text.strip_suffix(&number));
         f.write_str(reason.unwrap_or(&text))
     }
+}
+
+/// Makes `Debug` print the message of an error: `main` and `unwrap` print an error by `Debug`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! debug_by_message {
+    ($($error:ty),+) => {
+        $(impl ::std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
+            }
+        })+
+    };
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl WriteQueue {
     /// The high mark of a new queue, in bytes: 64 KiB.
     pub const DEFAULT_HIGH_BYTES: usize = 64 * 1024;
     /// The low mark of a new queue, in bytes: 0, so the queue is drained when it is empty.
-    pub const DEFAULT_LOW_BYTES: usize = 0;
+    const DEFAULT_LOW_BYTES: usize = 0;
 
     /// Creates an empty queue with the default marks and no hard limit.
     pub const fn new() -> Self {

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 
-use procession_core::driver::Reason;
+use procession_core::driver::{Reason, debug_by_message};
 
 pub use crate::sys::Step;
 
@@ -146,12 +146,7 @@ impl SpawnError {
     }
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(SpawnError);
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

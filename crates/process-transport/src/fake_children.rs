@@ -1,7 +1,7 @@
 //! Fake children, for tests of code that starts children.
 
 mod builder;
-mod installed;
+pub(crate) mod installed;
 mod player;
 mod records;
 mod script;
@@ -23,7 +23,7 @@ use crate::async_child::Child;
 use crate::command::{Command, Fd};
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
-use crate::recording;
+use crate::recording::file::RecordFile;
 
 /// A starter of fake children, for tests; cheap to clone.
 ///
@@ -141,8 +141,14 @@ impl FakeChildren {
     pub fn install(reactor: &Handle) -> Self {
         let fakes = Self::new();
         reactor.use_fake_clock();
-        installed::install(reactor, &fakes.0);
+        installed::install_fakes(reactor, &fakes.0);
         fakes
+    }
+
+    /// Returns the fakes that this thread's reactor starts in the place of children.
+    #[inline]
+    pub(crate) fn installed() -> Option<Self> {
+        installed::fakes().map(Self)
     }
 
     /// Says what a child does whose program and first arguments are these words. A program without a
@@ -179,8 +185,7 @@ impl FakeChildren {
     ///
     /// Those of creating the file. A file that cannot be written later loses records silently.
     pub fn record(reactor: &Handle, file: impl AsRef<Path>) -> io::Result<()> {
-        recording::record(reactor, file.as_ref())?;
-        installed::remove();
+        installed::install_record(reactor, RecordFile::create(file.as_ref())?);
         Ok(())
     }
 
@@ -318,12 +323,6 @@ fn fds(command: &Command) -> Vec<(ChildFd, FakeFd)> {
         (false, _) => FakeFd::FromChild,
     };
     inputs.iter().chain(&outputs).map(|fd| (*fd, kind(fd))).collect()
-}
-
-/// Returns the fakes that this thread's reactor starts in the place of children.
-#[inline]
-pub(crate) fn installed() -> Option<FakeChildren> {
-    installed::installed().map(FakeChildren)
 }
 
 impl fmt::Debug for FakeChildren {

@@ -11,97 +11,20 @@
 //! The first number of a line is the time since the line before, in milliseconds. Bytes are in quotes, with
 //! the escapes of `u8::escape_ascii`.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+pub(crate) mod file;
+
 use std::fmt::{Display, Write as _};
-use std::fs::File;
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
 use std::time::Duration;
 
 use procession_protocol::{Event, ExitReason, ExitReasonExt, Process, ProcessProtocol};
 use procession_reactor::Handle;
-use procession_reactor::driver::{EndWatch, OnEnd, Outlasting};
 
+use self::file::RecordFile;
 use crate::command::Command;
 use crate::error::{SpawnError, Step};
-
-thread_local! {
-    /// The file of this thread's reactor.
-    static RECORDING: RefCell<Option<Rc<Recording>>> = const { RefCell::new(None) };
-}
-
-/// Some thread records.
-static ANYWHERE: AtomicBool = AtomicBool::new(false);
-
-/// A file of records.
-struct Recording {
-    records: RefCell<Records>,
-    _end: EndWatch,
-}
-
-/// The records that are not written yet, in the order of the starts.
-struct Records {
-    file: File,
-    /// How many were written.
-    written: usize,
-    /// `None` for a child that runs.
-    waiting: VecDeque<Option<String>>,
-}
-
-impl Recording {
-    /// Makes room for the record of a child that starts, and returns its number.
-    fn begin(&self) -> usize {
-        let mut records = self.records.borrow_mut();
-        records.waiting.push_back(None);
-        records.written + records.waiting.len() - 1
-    }
-
-    /// Takes a record, and writes those that nothing before them holds up.
-    fn give(&self, number: usize, text: String) {
-        let mut records = self.records.borrow_mut();
-        let place = number - records.written;
-        records.waiting[place] = Some(text);
-        while let Some(Some(text)) = records.waiting.front_mut().map(Option::take) {
-            records.write(&text);
-            records.waiting.pop_front();
-            records.written += 1;
-        }
-    }
-}
-
-impl Records {
-    fn write(&mut self, text: &str) {
-        // The run of the program does not depend on its record.
-        self.file.write_all(text.as_bytes()).ok();
-    }
-}
-
-/// Writes what has ended after something that runs on.
-impl Drop for Records {
-    fn drop(&mut self) {
-        for text in std::mem::take(&mut self.waiting).into_iter().flatten() {
-            self.write(&text);
-        }
-    }
-}
-
-/// Records the children that this reactor starts from now on.
-pub(crate) fn record(reactor: &Handle, path: &Path) -> io::Result<()> {
-    let file = File::create(path).map_err(|error| about(path, &error))?;
-    let records = Records { file, written: 0, waiting: VecDeque::new() };
-    let recording = Rc::new_cyclic(|me: &Weak<Recording>| Recording {
-        records: RefCell::new(records),
-        _end: reactor.io().watch_end(me.clone()),
-    });
-    ANYWHERE.store(true, Ordering::Relaxed);
-    let old = RECORDING.replace(Some(recording));
-    drop(old);
-    Ok(())
-}
+use crate::fake_children::installed;
 
 /// Returns the protocol of a real child, with a recorder around it if there is a recording.
 #[inline]
@@ -110,31 +33,19 @@ pub(crate) fn recorded(
     command: &Command,
     protocol: Box<dyn ProcessProtocol>,
 ) -> Box<dyn ProcessProtocol> {
-    // Nearly every program has none.
-    if !ANYWHERE.load(Ordering::Relaxed) {
-        return protocol;
-    }
-    match RECORDING.with_borrow(Clone::clone) {
-        Some(recording) => recorder(recording, reactor, command, protocol),
+    match installed::record() {
+        Some(file) => recorder(file, reactor, command, protocol),
         None => protocol,
     }
 }
 
 /// Records a program that could not be executed.
 pub(crate) fn not_started(command: &Command, error: &SpawnError) {
-    if !ANYWHERE.load(Ordering::Relaxed) || error.step() != Step::Exec {
-        return;
+    let errno = error.raw_os_error().filter(|_| error.step() == Step::Exec);
+    if let Some((file, errno)) = installed::record().zip(errno) {
+        let number = file.begin();
+        file.give(number, format!("{}0 fails {errno}\n", run_line(command)));
     }
-    if let Some((recording, errno)) = RECORDING.with_borrow(Clone::clone).zip(error.raw_os_error())
-    {
-        let number = recording.begin();
-        recording.give(number, format!("{}0 fails {errno}\n", run_line(command)));
-    }
-}
-
-/// Adds the name of a file to an error, and keeps its kind.
-pub(crate) fn about(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn run_line(command: &Command) -> String {
@@ -144,26 +55,17 @@ fn run_line(command: &Command) -> String {
 }
 
 fn recorder(
-    recording: Rc<Recording>,
+    file: Rc<RecordFile>,
     reactor: &Handle,
     command: &Command,
     inner: Box<dyn ProcessProtocol>,
 ) -> Box<dyn ProcessProtocol> {
-    let (text, last, number) = (Some(run_line(command)), reactor.now(), recording.begin());
-    Box::new(Recorder { recording, number, reactor: reactor.clone(), inner, text, last })
-}
-
-impl OnEnd for Recording {
-    fn stopped(self: Rc<Self>) {}
-
-    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
-        let recording = RECORDING.take();
-        drop(recording);
-    }
+    let (text, last, number) = (Some(run_line(command)), reactor.now(), file.begin());
+    Box::new(Recorder { file, number, reactor: reactor.clone(), inner, text, last })
 }
 
 struct Recorder {
-    recording: Rc<Recording>,
+    file: Rc<RecordFile>,
     reactor: Handle,
     inner: Box<dyn ProcessProtocol>,
     number: usize,
@@ -190,7 +92,7 @@ impl Recorder {
             // There is no way to play it.
             (None, None) => return,
         }
-        self.recording.give(self.number, self.text.take().unwrap_or_default());
+        self.file.give(self.number, self.text.take().unwrap_or_default());
     }
 }
 
@@ -198,7 +100,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         if self.text.take().is_some() {
-            self.recording.give(self.number, String::new());
+            self.file.give(self.number, String::new());
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::adopt_error::AdoptError;
 use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
-use crate::fake_children::installed;
+use crate::fake_children::FakeChildren;
 use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::sealed::SealedSpawnProcess;
 use crate::soon;
@@ -230,7 +230,7 @@ impl SpawnProcess for Handle {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError> {
-        if let Some(fakes) = installed() {
+        if let Some(fakes) = FakeChildren::installed() {
             return fakes.begin(Box::new(protocol), &command.into());
         }
         let transport = adopt::spawn(self, Box::new(protocol), &command.into())?;
@@ -242,7 +242,7 @@ impl SpawnProcess for Handle {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Deferred<Process, SpawnError> {
-        if let Some(fakes) = installed() {
+        if let Some(fakes) = FakeChildren::installed() {
             let command = command.into();
             return self.defer(async move { fakes.begin(Box::new(protocol), &command) });
         }
@@ -258,14 +258,14 @@ impl SpawnProcess for Handle {
     }
 
     fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError> {
-        match installed() {
+        match FakeChildren::installed() {
             Some(fakes) => fakes.begin_child(&command.into()),
             None => Child::spawn(self, &command.into()),
         }
     }
 
     fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError> {
-        match installed() {
+        match FakeChildren::installed() {
             Some(fakes) => fakes.begin_pipeline(pipeline),
             None => pipeline.spawn(self),
         }

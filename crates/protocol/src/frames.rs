@@ -17,12 +17,12 @@ mod error;
 mod framing;
 mod head;
 
-use std::collections::VecDeque;
-
 use bytes::{Buf, Bytes, BytesMut};
 pub use error::{FrameError, FrameErrorKind};
 pub use framing::Framing;
 use head::{Head, Search};
+
+use crate::chunks::Chunks;
 
 /// Splits a stream of bytes into frames, as [`LineReceiver`](crate::LineReceiver) splits it into lines.
 ///
@@ -52,8 +52,7 @@ pub struct FrameReceiver {
     partial: BytesMut,
     /// How far a head in `partial` was searched.
     search: Search,
-    /// Data that were not examined yet; no chunk is empty.
-    chunks: VecDeque<Bytes>,
+    chunks: Chunks,
     state: State,
 }
 
@@ -77,7 +76,7 @@ impl FrameReceiver {
             body: None,
             partial: BytesMut::new(),
             search: Search::default(),
-            chunks: VecDeque::new(),
+            chunks: Chunks::default(),
             state: State::Open,
         }
     }
@@ -93,7 +92,7 @@ impl FrameReceiver {
     /// Adds data of the stream.
     #[doc(alias = "dataReceived")]
     pub fn on_data(&mut self, data: Bytes) {
-        if self.state == State::Open && !data.is_empty() {
+        if self.state == State::Open {
             self.chunks.push_back(data);
         }
     }
@@ -117,7 +116,7 @@ impl FrameReceiver {
         let polled = self.poll_frame();
         if polled.as_ref().is_some_and(Result::is_err) {
             self.state = State::Failed;
-            self.chunks = VecDeque::new();
+            self.chunks = Chunks::default();
             self.partial = BytesMut::new();
         }
         polled
@@ -158,21 +157,15 @@ impl FrameReceiver {
 
     /// Takes a frame that lies in the first chunk.
     fn poll_slice(&mut self) -> Result<Option<Bytes>, FrameError> {
-        let Some(chunk) = self.chunks.front_mut() else { return Ok(None) };
+        let Some(chunk) = self.chunks.front() else { return Ok(None) };
         let head = self.framing.head(chunk, &mut Search::default(), self.max_length);
-        let Some(head) = head.map_err(|kind| FrameError::of_stream(self.framing.name(), kind))?
-        else {
-            return Ok(None);
-        };
+        let Some(head) = head.map_err(|kind| self.error(kind))? else { return Ok(None) };
         let whole = head.length.saturating_add(self.framing.body(head));
         if chunk.len() < whole {
             return Ok(None);
         }
-        let body = chunk.slice(head.length..whole);
-        chunk.advance(whole);
-        if chunk.is_empty() {
-            self.chunks.pop_front();
-        }
+        let mut body = self.chunks.take_front(whole);
+        body.advance(head.length);
         self.open(body).map(Some)
     }
 
@@ -185,11 +178,11 @@ impl FrameReceiver {
         let head = self.framing.head(&self.partial, &mut self.search, self.max_length);
         let Some(head) = head.map_err(|kind| self.error(kind))? else {
             chunk.advance(step);
-            self.put_back(chunk);
+            self.chunks.push_front(chunk);
             return Ok(());
         };
         chunk.advance(head.length - known);
-        self.put_back(chunk);
+        self.chunks.push_front(chunk);
         self.partial.clear();
         self.search = Search::default();
         self.body = Some(self.framing.body(head));
@@ -201,14 +194,14 @@ impl FrameReceiver {
         if self.partial.is_empty() {
             let front = self.chunks.front().map_or(0, Bytes::len);
             if front >= length {
-                let body = self.take_front(length);
+                let body = self.chunks.take_front(length);
                 return self.close(body);
             }
         }
         while self.partial.len() < length {
             let Some(front) = self.chunks.front() else { return Ok(None) };
             let taken = front.len().min(length - self.partial.len());
-            let taken = self.take_front(taken);
+            let taken = self.chunks.take_front(taken);
             self.partial.extend_from_slice(&taken);
         }
         let body = self.partial.split().freeze();
@@ -220,25 +213,9 @@ impl FrameReceiver {
         self.open(body).map(Some)
     }
 
-    /// Takes the first bytes of the first chunk, which has at least so many.
-    fn take_front(&mut self, length: usize) -> Bytes {
-        let Some(chunk) = self.chunks.front_mut() else { return Bytes::new() };
-        let taken = chunk.split_to(length);
-        if chunk.is_empty() {
-            self.chunks.pop_front();
-        }
-        taken
-    }
-
     /// Returns the content without what closes the frame.
     fn open(&self, body: Bytes) -> Result<Bytes, FrameError> {
         self.framing.content(body).map_err(|kind| self.error(kind))
-    }
-
-    fn put_back(&mut self, rest: Bytes) {
-        if !rest.is_empty() {
-            self.chunks.push_front(rest);
-        }
     }
 
     fn error(&self, kind: FrameErrorKind) -> FrameError {

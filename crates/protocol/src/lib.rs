@@ -73,6 +73,7 @@
 
 mod address;
 mod child_fd;
+mod chunks;
 mod connection;
 mod control;
 mod event;

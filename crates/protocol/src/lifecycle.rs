@@ -274,11 +274,6 @@ impl Lifecycle {
         self.reason().filter(|_| self.ended && !self.has_event())
     }
 
-    /// Returns whether the protocol panicked.
-    pub fn is_panicked(&self) -> bool {
-        self.panicked
-    }
-
     /// Returns whether neither an event nor a pipe to drain is due.
     #[inline]
     pub fn is_idle(&self) -> bool {

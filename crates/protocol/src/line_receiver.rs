@@ -17,14 +17,15 @@ mod front;
 mod line;
 mod search;
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use front::FrontChunk;
 pub use line::Line;
 use memchr::{memchr, memchr_iter};
 use search::{find_across, overlap};
+
+use crate::chunks::Chunks;
 
 /// Splits a stream of bytes into lines.
 ///
@@ -67,8 +68,7 @@ pub struct LineReceiver {
     mode: Mode,
     /// The beginning of a line, without a delimiter. In `Skip`, a possible beginning of a delimiter.
     partial: BytesMut,
-    /// Data that were not examined yet; no chunk is empty.
-    chunks: VecDeque<Bytes>,
+    chunks: Chunks,
     ended: bool,
 }
 
@@ -108,7 +108,7 @@ impl LineReceiver {
             max_length: Self::DEFAULT_MAX_LENGTH,
             mode: Mode::Line,
             partial: BytesMut::new(),
-            chunks: VecDeque::new(),
+            chunks: Chunks::default(),
             ended: false,
         }
     }
@@ -124,7 +124,7 @@ impl LineReceiver {
     /// Adds data of the stream.
     #[doc(alias = "dataReceived")]
     pub fn on_data(&mut self, data: Bytes) {
-        if !self.ended && !data.is_empty() {
+        if !self.ended {
             self.chunks.push_back(data);
         }
     }
@@ -184,7 +184,7 @@ impl LineReceiver {
     pub fn set_raw_mode(&mut self) {
         self.mode = Mode::Raw;
         let partial = self.partial.split().freeze();
-        self.put_back(partial);
+        self.chunks.push_front(partial);
     }
 
     /// Switches back to line mode; `rest` is the part of the last raw data that belongs to the lines.
@@ -193,7 +193,7 @@ impl LineReceiver {
         if self.mode == Mode::Raw {
             self.mode = Mode::Line;
         }
-        self.put_back(rest);
+        self.chunks.push_front(rest);
     }
 
     /// Returns whether raw mode is set.
@@ -245,18 +245,15 @@ impl LineReceiver {
     #[inline]
     fn poll_short_line(&mut self) -> Option<Line> {
         let &[delimiter] = self.delimiter.as_slice() else { return None };
-        let chunk = self.chunks.front_mut().filter(|_| self.partial.is_empty())?;
+        let chunk = self.chunks.front().filter(|_| self.partial.is_empty())?;
         let at = memchr(delimiter, chunk)?;
         let returned = self.drops_return && chunk[..at].ends_with(b"\r");
         let length = at - usize::from(returned);
         if length > self.max_length {
             return None;
         }
-        let line = chunk.slice(..length);
-        chunk.advance(at + 1);
-        if chunk.is_empty() {
-            self.chunks.pop_front();
-        }
+        let mut line = self.chunks.take_front(at + 1);
+        line.truncate(length);
         Some(whole(line))
     }
 
@@ -299,7 +296,7 @@ impl LineReceiver {
         let known = self.partial.len();
         let length = at - self.returns_before(at, &chunk);
         let rest = chunk.split_off(at + self.delimiter.len() - known);
-        self.put_back(rest);
+        self.chunks.push_front(rest);
         if known == 0 {
             chunk.truncate(length);
             return whole(chunk);
@@ -317,15 +314,15 @@ impl LineReceiver {
         let cut = |bytes| Line { bytes, is_cut: true };
         if self.partial.is_empty() {
             let rest = chunk.split_off(whole_characters(&chunk, self.max_length));
-            self.put_back(rest);
+            self.chunks.push_front(rest);
             return cut(chunk);
         }
         let needed = (self.max_length + 1).saturating_sub(self.partial.len());
-        self.put_back(chunk.split_off(needed));
+        self.chunks.push_front(chunk.split_off(needed));
         self.partial.extend_from_slice(&chunk);
         let at = whole_characters(&self.partial, self.max_length);
         let rest = self.partial.split_off(at).freeze();
-        self.put_back(rest);
+        self.chunks.push_front(rest);
         cut(self.partial.split().freeze())
     }
 
@@ -334,7 +331,7 @@ impl LineReceiver {
         while let Some(mut chunk) = self.chunks.pop_front() {
             if let Some(at) = find_across(&self.partial, &chunk, &self.delimiter) {
                 let rest = chunk.split_off(at + self.delimiter.len() - self.partial.len());
-                self.put_back(rest);
+                self.chunks.push_front(rest);
                 self.partial.clear();
                 self.mode = Mode::Line;
                 return;
@@ -345,12 +342,6 @@ impl LineReceiver {
         }
         if self.ended {
             self.partial.clear();
-        }
-    }
-
-    fn put_back(&mut self, rest: Bytes) {
-        if !rest.is_empty() {
-            self.chunks.push_front(rest);
         }
     }
 }

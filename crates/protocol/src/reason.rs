@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use procession_core::Signal;
+use procession_core::driver::debug_by_message;
 
 use crate::ChildFd;
 use crate::unknown_end::UnknownEnd;
@@ -249,19 +250,7 @@ impl fmt::Display for ProcessDone {
     }
 }
 
-/// The text, also for `Debug`: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for ProcessTerminated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// The text, as for a [`ProcessTerminated`].
-impl fmt::Debug for ProcessDone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(ProcessTerminated, ProcessDone);
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

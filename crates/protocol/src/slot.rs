@@ -147,12 +147,15 @@ impl ProtocolSlot {
         panics.resume();
     }
 
-    /// Waits until the protocol had `process_ended`.
+    /// Waits until the protocol had `process_ended`, unless that was reported with this reason.
     ///
     /// # Errors
     ///
     /// `Abandoned` if the protocol is dropped without that call.
-    pub fn ended(&self) -> Deferred<ExitReason, NoError> {
+    pub fn ended(&self, reported: Option<ExitReason>) -> Deferred<ExitReason, NoError> {
+        if let Some(reason) = reported {
+            return Deferred::ready(Ok(reason));
+        }
         let (promise, ended) = Deferred::new();
         if !self.is_gone() {
             let mut waiting = self.waiting.take().unwrap_or_default();

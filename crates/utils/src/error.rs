@@ -6,7 +6,7 @@ use std::io;
 
 use bytes::Bytes;
 use procession_core::Signal;
-use procession_core::driver::Reason;
+use procession_core::driver::{Reason, debug_by_message};
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 
@@ -246,12 +246,7 @@ impl OutputError {
     }
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for OutputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(OutputError);
 
 impl fmt::Display for OutputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

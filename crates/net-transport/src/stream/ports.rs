@@ -40,6 +40,12 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
     Ok(deferred)
 }
 
+/// Calls with the state of a connection, if it still exists.
+fn with<R>(stream: &Weak<Stream>, call: impl FnOnce(&mut StreamState, &Handle) -> R) -> Option<R> {
+    let stream = stream.upgrade()?;
+    Some(stream.state.with(|state| call(state, stream.driver.reactor())))
+}
+
 /// The receiving side of a connection.
 struct InputPort {
     stream: Weak<Stream>,
@@ -47,16 +53,9 @@ struct InputPort {
     failed: Cell<Option<io::Error>>,
 }
 
-impl InputPort {
-    fn with<R>(&self, call: impl FnOnce(&mut StreamState, &Handle) -> R) -> Option<R> {
-        let stream = self.stream.upgrade()?;
-        Some(stream.state.with(|state| call(state, stream.driver.reactor())))
-    }
-}
-
 impl SourcePort for InputPort {
     fn key(&self) -> Option<Key> {
-        self.with(|state, _| state.input_key()).flatten()
+        with(&self.stream, |state, _| state.input_key()).flatten()
     }
 
     fn begin(&self, forward: &Rc<Forward>) -> bool {
@@ -67,7 +66,7 @@ impl SourcePort for InputPort {
     }
 
     fn read(&self) -> ReadEvent {
-        self.with(StreamState::read_raw).flatten().unwrap_or(ReadEvent::End)
+        with(&self.stream, StreamState::read_raw).flatten().unwrap_or(ReadEvent::End)
     }
 
     fn watch(&self, watched: bool) {
@@ -104,16 +103,11 @@ impl OutputPort {
     pub(super) fn new(stream: Weak<Stream>) -> Self {
         Self { stream }
     }
-
-    fn with<R>(&self, call: impl FnOnce(&mut StreamState, &Handle) -> R) -> Option<R> {
-        let stream = self.stream.upgrade()?;
-        Some(stream.state.with(|state| call(state, stream.driver.reactor())))
-    }
 }
 
 impl SinkPort for OutputPort {
     fn key(&self) -> Option<Key> {
-        self.with(|state, _| state.output_key()).flatten()
+        with(&self.stream, |state, _| state.output_key()).flatten()
     }
 
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
@@ -132,11 +126,11 @@ impl SinkPort for OutputPort {
     }
 
     fn queued(&self) -> usize {
-        self.with(|state, _| state.queued()).unwrap_or(0)
+        with(&self.stream, |state, _| state.queued()).unwrap_or(0)
     }
 
     fn wait_for_room(&self) -> bool {
-        self.with(StreamState::wait_for_room).unwrap_or(true)
+        with(&self.stream, StreamState::wait_for_room).unwrap_or(true)
     }
 
     fn finish(&self) {

@@ -1,10 +1,10 @@
 //! The error of a whole dialogue with a child, from its start to its end.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 
 use procession_core::WriteError;
+use procession_core::driver::debug_by_message;
 use procession_protocol::ProcessTerminated;
 
 use crate::error::SpawnError;
@@ -40,12 +40,7 @@ pub enum ChildError {
     },
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for ChildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(ChildError);
 
 impl ChildError {
     /// Returns the system's error if the child could not be started.

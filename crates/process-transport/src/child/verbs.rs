@@ -97,29 +97,11 @@ impl ProcessControl for ChildTransport {
     }
 
     fn pause(&self, fd: ChildFd) {
-        let forward = self.state.with(|state| {
-            let end = state.ends.get(fd).filter(|end| end.is_reading())?;
-            end.pause(self.reactor());
-            let forward = end.forward().cloned();
-            state.lifecycle.on_paused(fd);
-            forward
-        });
-        if let Some(forward) = forward {
-            forward.set_paused(true);
-        }
+        self.set_paused(fd, true);
     }
 
     fn resume(&self, fd: ChildFd) {
-        let forward = self.state.with(|state| {
-            let end = state.ends.get(fd).filter(|end| end.is_reading())?;
-            end.resume(self.reactor());
-            let forward = end.forward().cloned();
-            state.lifecycle.on_resumed(fd);
-            forward
-        });
-        if let Some(forward) = forward {
-            forward.set_paused(false);
-        }
+        self.set_paused(fd, false);
         self.queue_flush(); // the last read of a drain may be due
     }
 
@@ -197,11 +179,7 @@ impl ProcessControl for ChildTransport {
     }
 
     fn ended(&self) -> Deferred<ExitReason, NoError> {
-        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
-        match reported {
-            Some(reason) => Deferred::ready(Ok(reason)),
-            None => self.slot.ended(),
-        }
+        self.slot.ended(self.state.with(|state| state.lifecycle.reported_end().cloned()))
     }
 
     fn pid(&self) -> Option<u32> {
@@ -244,6 +222,24 @@ impl ChildTransport {
         let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(|end| end.is_fed()));
         if !is_fed && !self.slot.producers().has(fd) {
             self.shutdown_write(fd);
+        }
+    }
+
+    fn set_paused(&self, fd: ChildFd, paused: bool) {
+        let forward = self.state.with(|state| {
+            let end = state.ends.get(fd).filter(|end| end.is_reading())?;
+            let forward = end.forward().cloned();
+            if paused {
+                end.pause(self.reactor());
+                state.lifecycle.on_paused(fd);
+            } else {
+                end.resume(self.reactor());
+                state.lifecycle.on_resumed(fd);
+            }
+            forward
+        });
+        if let Some(forward) = forward {
+            forward.set_paused(paused);
         }
     }
 

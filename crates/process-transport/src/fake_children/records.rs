@@ -12,7 +12,7 @@ use procession_core::Signal;
 use procession_protocol::ChildFd;
 
 use super::script::{FakeStep, Refusal, Rule, Script};
-use crate::recording::about;
+use crate::recording::file::about;
 
 /// Reads the records of a file as rules, each for one child.
 pub(super) fn read(path: &Path) -> io::Result<Vec<Rule>> {

@@ -37,12 +37,11 @@ impl Engine {
     }
 
     /// Calls `act` on the pipe `fd`, or on all. Data that are left over are dropped after the borrow.
-    fn with_pipes(&self, fd: Option<ChildFd>, act: impl Fn(&mut FakePipe, &mut Vec<Spent>)) {
-        let mut spent = Vec::new();
-        self.state.with(|state| {
+    fn with_pipes(&self, fd: Option<ChildFd>, act: impl Fn(&mut FakePipe, &mut Spent)) {
+        self.change(|state, spent| {
             for (number, pipe) in &mut state.pipes {
                 if fd.is_none_or(|fd| fd == *number) {
-                    act(pipe, &mut spent);
+                    act(pipe, spent);
                 }
             }
         });
@@ -189,11 +188,7 @@ impl ProcessControl for Engine {
     }
 
     fn ended(&self) -> Deferred<ExitReason, NoError> {
-        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
-        match reported {
-            Some(reason) => Deferred::ready(Ok(reason)),
-            None => self.slot.ended(),
-        }
+        self.slot.ended(self.state.with(|state| state.lifecycle.reported_end().cloned()))
     }
 
     fn pid(&self) -> Option<u32> {

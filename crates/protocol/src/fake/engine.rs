@@ -175,60 +175,65 @@ impl Engine {
 
     /// Does everything that needs no protocol, and takes the next event that is due.
     fn round(&self) -> Option<Event> {
-        let mut spent = Vec::new();
-        let event = self.state.with(|state| state.round(&mut spent));
+        self.change(FakeState::round)
+    }
+
+    /// Changes the state, and drops the data that are left over after the borrow.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut FakeState, &mut Spent) -> R) -> R {
+        let mut spent = Spent::new();
+        let result = self.state.with(|state| change(state, &mut spent));
         drop(spent);
-        event
+        result
     }
 
     /// Ends all events: drops the queues, closes the writers, drains the readers.
     fn on_panicked(&self) {
-        let mut spent = Vec::new();
-        self.state.with(|state| {
-            spent.push(state.lifecycle.on_panicked());
+        self.change(|state, spent| {
+            spent.extend(state.lifecycle.on_panicked());
             for pipe in state.pipes.values_mut() {
-                pipe.abandon(&mut spent);
+                pipe.abandon(spent);
             }
         });
         while self.round().is_some() {}
     }
 
-    fn schedule_drain(&self, after: Duration) {
+    /// Calls `due` after this time, unless the child or the timer is dropped.
+    fn schedule(&self, after: Duration, due: impl FnOnce(&Self) + 'static) -> Timer {
         let me = self.me.clone();
-        let timer = self.clock().schedule(
-            after,
-            Box::new(move || {
-                let Some(me) = me.upgrade() else { return };
-                let now = me.now();
-                me.state.with(|state| state.lifecycle.on_time(now));
-                me.run();
-            }),
-        );
+        let due = move || {
+            if let Some(me) = me.upgrade() {
+                due(&me);
+            }
+        };
+        self.clock().schedule(after, Box::new(due))
+    }
+
+    fn schedule_drain(&self, after: Duration) {
+        let timer = self.schedule(after, |me| {
+            let now = me.now();
+            me.state.with(|state| state.lifecycle.on_time(now));
+            me.run();
+        });
         let old = self.state.with(|state| state.drain_timer.replace(timer));
         drop(old);
     }
 
     fn schedule_termination(&self, after: Duration) {
-        let me = self.me.clone();
-        let timer = self.clock().schedule(
-            after,
-            Box::new(move || {
-                let Some(me) = me.upgrade() else { return };
-                let now = me.now();
-                me.state.with(|state| state.termination.on_time(now));
-                me.advance_termination();
-                me.run();
-                // A signal may have been sent.
-                me.on_changed();
-            }),
-        );
+        let timer = self.schedule(after, |me| {
+            let now = me.now();
+            me.state.with(|state| state.termination.on_time(now));
+            me.advance_termination();
+            me.run();
+            // A signal may have been sent.
+            me.on_changed();
+        });
         let old = self.state.with(|state| state.termination_timer.replace(timer));
         drop(old);
     }
 }
 
 impl FakeState {
-    fn round(&mut self, spent: &mut Vec<Spent>) -> Option<Event> {
+    fn round(&mut self, spent: &mut Spent) -> Option<Event> {
         for (fd, pipe) in &mut self.pipes {
             if self.lifecycle.is_open(*fd) {
                 pipe.flush(*fd, &mut self.lifecycle, spent);

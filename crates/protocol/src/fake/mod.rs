@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod engine;
+mod output;
 mod pipe;
 mod termination;
 
@@ -202,18 +203,18 @@ impl FakeProcess {
     /// Makes the pipe to `fd` full: data that are written stay in the queue.
     pub fn hold_writes(&mut self, fd: impl Into<ChildFd>) {
         self.turn();
-        self.with_pipe(fd.into(), |pipe| pipe.set_room(Some(0)));
+        self.with_pipe(fd.into(), |pipe| pipe.output.set_room(Some(0)));
     }
 
     /// Simulates that the child reads `bytes` bytes from the full pipe to `fd`.
     pub fn child_reads(&mut self, fd: impl Into<ChildFd>, bytes: usize) {
-        self.with_pipe(fd.into(), |pipe| pipe.add_room(bytes));
+        self.with_pipe(fd.into(), |pipe| pipe.output.add_room(bytes));
         self.turn();
     }
 
     /// Ends the effect of [`hold_writes`](Self::hold_writes).
     pub fn release_writes(&mut self, fd: impl Into<ChildFd>) {
-        self.with_pipe(fd.into(), |pipe| pipe.set_room(None));
+        self.with_pipe(fd.into(), |pipe| pipe.output.set_room(None));
         self.turn();
     }
 
@@ -231,9 +232,9 @@ impl FakeProcess {
     pub fn written(&self, fd: impl Into<ChildFd>) -> Bytes {
         self.turn();
         let fd = fd.into();
-        self.engine
-            .state
-            .with(|state| state.pipes.get(&fd).map(FakePipe::written).unwrap_or_default())
+        self.engine.state.with(|state| {
+            state.pipes.get(&fd).map(|pipe| pipe.output.written()).unwrap_or_default()
+        })
     }
 
     /// Returns whether the parent's end of `fd` is closed, or does not exist.

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use procession_core::WriteError;
 use procession_core::driver::{Spent, WriteQueue};
 
+use super::output::FakeOutput;
 use crate::ChildFd;
 use crate::lifecycle::Lifecycle;
 
@@ -55,10 +56,7 @@ enum ParentEnd {
 pub(super) struct FakePipe {
     kind: FakeFd,
     queue: WriteQueue,
-    /// The data that were flushed.
-    written: BytesMut,
-    /// `Some` while the capacity is limited: the number of bytes that still fit.
-    room: Option<usize>,
+    pub(super) output: FakeOutput,
     /// The data that the child sent and the parent has not read.
     inbox: VecDeque<Bytes>,
     paused: bool,
@@ -71,8 +69,7 @@ impl FakePipe {
         Self {
             kind,
             queue: WriteQueue::new(),
-            written: BytesMut::new(),
-            room: None,
+            output: FakeOutput::default(),
             inbox: VecDeque::new(),
             paused: false,
             child: ChildEnd::Open,
@@ -93,10 +90,6 @@ impl FakePipe {
 
     pub(super) fn buffered(&self) -> usize {
         self.queue.len()
-    }
-
-    pub(super) fn written(&self) -> Bytes {
-        Bytes::copy_from_slice(&self.written)
     }
 
     /// Adds data from the child, or returns them if they cannot arrive.
@@ -126,14 +119,6 @@ impl FakePipe {
         self.kind.is_readable()
     }
 
-    pub(super) fn set_room(&mut self, room: Option<usize>) {
-        self.room = room;
-    }
-
-    pub(super) fn add_room(&mut self, bytes: usize) {
-        self.room = self.room.map(|room| room.saturating_add(bytes));
-    }
-
     pub(super) fn close(&mut self) {
         self.parent = ParentEnd::Closed;
         self.queue.on_close();
@@ -153,13 +138,13 @@ impl FakePipe {
         self.queue.set_held(held);
     }
 
-    pub(super) fn abort(&mut self, spent: &mut Vec<Spent>) {
+    pub(super) fn abort(&mut self, spent: &mut Spent) {
         self.parent = ParentEnd::Closed;
         self.drop_contents(spent);
     }
 
     /// Closes a writer and drains a reader, after the protocol panicked.
-    pub(super) fn abandon(&mut self, spent: &mut Vec<Spent>) {
+    pub(super) fn abandon(&mut self, spent: &mut Spent) {
         self.paused = false;
         self.drop_contents(spent);
         self.parent = match self.kind {
@@ -170,27 +155,19 @@ impl FakePipe {
     }
 
     /// Writes as many queued bytes as fit, and reports marks to the lifecycle.
-    pub(super) fn flush(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+    pub(super) fn flush(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Spent) {
         self.queue.on_flush_begins();
         if self.child == ChildEnd::Closed && !self.paused {
-            spent.push(self.queue.on_abort());
+            spent.extend(self.queue.on_abort());
         }
-        while let Some(front) = self.queue.front() {
-            let count = front.len().min(self.room.unwrap_or(usize::MAX));
-            if count == 0 {
-                break;
-            }
-            self.written.extend_from_slice(&front[..count]);
-            self.room = self.room.map(|room| room - count);
-            spent.push(self.queue.on_written(count));
-        }
+        self.output.flush(&mut self.queue, spent);
         while let Some(mark) = self.queue.poll_mark() {
             lifecycle.on_mark(fd, mark);
         }
     }
 
     /// Passes data from the child to the lifecycle, and reports the ends of a direction or of the pipe.
-    pub(super) fn read(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+    pub(super) fn read(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Spent) {
         // A socketpair that waits for its producer is still read, so the child is not blocked.
         if self.parent == ParentEnd::Closed && !self.waits_for_producer() {
             if !self.kind.is_writable() || self.queue.is_done() {
@@ -219,7 +196,7 @@ impl FakePipe {
     }
 
     /// Reads once more after the deadline, and closes the pipe.
-    pub(super) fn drain(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+    pub(super) fn drain(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Spent) {
         self.deliver(fd, lifecycle, spent);
         if self.child == ChildEnd::Closed {
             lifecycle.on_not_held(fd);
@@ -227,26 +204,20 @@ impl FakePipe {
         self.finish(fd, lifecycle, spent);
     }
 
-    fn deliver(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+    fn deliver(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Spent) {
         while let Some(data) = self.inbox.pop_front() {
-            if let Some(data) = lifecycle.on_data(fd, data) {
-                let mut late = Spent::new();
-                late.push(data);
-                spent.push(late);
-            }
+            spent.extend(lifecycle.on_data(fd, data));
         }
     }
 
-    fn finish(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+    fn finish(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Spent) {
         self.parent = ParentEnd::Closed;
         self.drop_contents(spent);
         lifecycle.on_pipe_closed(fd);
     }
 
-    fn drop_contents(&mut self, spent: &mut Vec<Spent>) {
-        let mut inbox = Spent::default();
-        inbox.extend(self.inbox.drain(..));
-        spent.push(inbox);
-        spent.push(self.queue.on_abort());
+    fn drop_contents(&mut self, spent: &mut Spent) {
+        spent.extend(self.inbox.drain(..));
+        spent.extend(self.queue.on_abort());
     }
 }

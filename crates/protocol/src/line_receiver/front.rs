@@ -1,20 +1,21 @@
 //! The first chunk, while lines are taken from it one after another.
 
-use std::collections::VecDeque;
 use std::mem;
 
 use bytes::{Buf, Bytes};
 
+use crate::chunks::Chunks;
+
 /// The first chunk of a queue. Its drop puts back what was not taken, also after a panic.
 pub(super) struct FrontChunk<'a> {
-    chunks: &'a mut VecDeque<Bytes>,
+    chunks: &'a mut Chunks,
     chunk: Bytes,
     taken: usize,
 }
 
 impl<'a> FrontChunk<'a> {
     /// Takes the first chunk out of the queue, if there is one.
-    pub(super) fn take(chunks: &'a mut VecDeque<Bytes>) -> Option<Self> {
+    pub(super) fn take(chunks: &'a mut Chunks) -> Option<Self> {
         let chunk = chunks.pop_front()?;
         Some(Self { chunks, chunk, taken: 0 })
     }
@@ -38,8 +39,6 @@ impl Drop for FrontChunk<'_> {
     fn drop(&mut self) {
         let mut rest = mem::take(&mut self.chunk);
         rest.advance(self.taken);
-        if !rest.is_empty() {
-            self.chunks.push_front(rest);
-        }
+        self.chunks.push_front(rest);
     }
 }

@@ -138,15 +138,10 @@ impl Conversation {
     }
 
     /// Returns whether bytes are held that the wait has not looked at: a call of
-    /// [`go_on`](Self::go_on) is due.
+    /// [`search`](Self::search) is due.
     pub(super) fn is_behind(&self) -> bool {
         let is_waiting = self.wait.as_ref().is_some_and(|wait| wait.decision.is_none());
         is_waiting && self.looked < self.limit()
-    }
-
-    /// Goes on with a search that has stopped for the sake of the loop.
-    pub(super) fn go_on(&mut self) {
-        self.search();
     }
 
     /// Returns how many bytes may be looked at.
@@ -199,8 +194,8 @@ impl Conversation {
         }
     }
 
-    /// Looks at the bytes that came since the last call, as many as the steps of a call allow.
-    fn search(&mut self) {
+    /// Looks at the bytes that no call has looked at, as many as the steps of a call allow.
+    pub(super) fn search(&mut self) {
         let (limit, until) = (self.limit(), self.steps + STEPS_AT_ONCE);
         loop {
             let Some(wait) = self.wait.as_mut().filter(|wait| wait.decision.is_none()) else {
@@ -209,7 +204,7 @@ impl Conversation {
             let piece = limit.min(self.looked + PIECE_BYTES);
             let mut to = piece;
             for (which, search) in wait.searches.iter_mut().enumerate() {
-                if let Some(hit) = search.advance(&self.held, to, &mut self.steps) {
+                if let Some(hit) = search.advance(&self.held, self.looked..to, &mut self.steps) {
                     // A later pattern must be certain earlier.
                     to = hit.decided - 1;
                     wait.decision = Some(Decision::Hit(which, hit));

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use procession_core::WriteError;
-use procession_core::driver::Reason;
+use procession_core::driver::{Reason, debug_by_message};
 use procession_protocol::ExitReason;
 
 use crate::message::Tail;
@@ -134,12 +134,7 @@ impl DialogueError {
     }
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for DialogueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(DialogueError);
 
 impl fmt::Display for DialogueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -91,15 +91,14 @@ impl Future for Expect<'_> {
             let reason = ready!(Pin::new(status).poll(cx)).ok();
             return Poll::Ready(Err(this.error(&Answer::Over, reason)));
         }
-        if this.began.is_none() {
-            this.begin()?;
+        match this.began {
+            None => this.begin()?,
+            Some(_) => this.session.talk.search(),
         }
-        this.session.talk.go_on();
         this.session.take_in(cx);
         let session = &mut *this.session;
         if session.alarm.has_rung() {
-            // A late loop looks at some of what is ready before it judges the time.
-            session.talk.go_on();
+            // A late loop has looked at some of what is ready before it judges the time.
             session.talk.on_time(session.reactor.now());
         }
         match session.talk.poll() {

@@ -90,36 +90,38 @@ fn first_bytes(nfa: &NFA) -> Vec<bool> {
 pub(super) struct RegexSearch {
     compiled: Arc<Compiled>,
     places: Places,
-    /// How many bytes have led to the places.
-    seen: usize,
 }
 
 impl RegexSearch {
     pub(super) fn new(compiled: &Arc<Compiled>) -> Self {
         let places = Places::new(compiled.nfa().states().len());
-        Self { compiled: Arc::clone(compiled), places, seen: 0 }
+        Self { compiled: Arc::clone(compiled), places }
     }
 
-    /// Looks at `held[..to]`, from where the last call ended. Adds the number of its steps to `steps`.
-    pub(super) fn advance(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
+    /// Looks at this part of `held`, which begins where that of the last call ended. Adds the number of
+    /// its steps to `steps`.
+    pub(super) fn advance(
+        &mut self,
+        held: &[u8],
+        part: Range<usize>,
+        steps: &mut u64,
+    ) -> Option<Hit> {
         let looks_ahead = self.compiled.looks_ahead;
-        while self.seen < to {
+        for at in part {
             // An expression that does not look ahead has judged this place after the byte before it.
-            if (looks_ahead || self.seen == 0) && self.judge(held, steps) {
-                return Some(self.hit(held, self.seen + 1));
+            if (looks_ahead || at == 0) && self.judge(held, at, steps) {
+                return Some(self.hit(held, at, at + 1));
             }
             if let Some(begins) = &self.compiled.begins
                 && self.places.is_at_start
-                && !begins[usize::from(held[self.seen])]
+                && !begins[usize::from(held[at])]
             {
-                self.seen += 1;
                 *steps += 1;
                 continue;
             }
-            self.places.step(self.compiled.nfa(), held[self.seen], steps);
-            self.seen += 1;
-            if !looks_ahead && self.judge(held, steps) {
-                return Some(self.hit(held, self.seen));
+            self.places.step(self.compiled.nfa(), held[at], steps);
+            if !looks_ahead && self.judge(held, at + 1, steps) {
+                return Some(self.hit(held, at + 1, at + 1));
             }
         }
         None
@@ -127,21 +129,21 @@ impl RegexSearch {
 
     /// Returns the match that ends with the output.
     pub(super) fn at_end(&mut self, held: &[u8], steps: &mut u64) -> Option<Hit> {
-        let is_match = self.compiled.looks_ahead && self.judge(held, steps);
-        is_match.then(|| self.hit(held, self.seen))
+        let is_match = self.compiled.looks_ahead && self.judge(held, held.len(), steps);
+        is_match.then(|| self.hit(held, held.len(), held.len()))
     }
 
-    /// Returns whether a match ends at the place that was reached.
-    fn judge(&mut self, held: &[u8], steps: &mut u64) -> bool {
-        self.places.follow(self.compiled.nfa(), held, self.seen, steps)
+    /// Returns whether a match ends at `end`, which was reached.
+    fn judge(&mut self, held: &[u8], end: usize, steps: &mut u64) -> bool {
+        self.places.follow(self.compiled.nfa(), held, end, steps)
     }
 
-    /// Finds the beginning of the match that ends here, and its groups. No other match ends earlier.
-    fn hit(&self, held: &[u8], decided: usize) -> Hit {
-        let groups = self.compiled.find(&mut self.compiled.cache(), held, 0..self.seen);
+    /// Finds the beginning of the match that ends at `end`, and its groups. No other match ends earlier.
+    fn hit(&self, held: &[u8], end: usize, decided: usize) -> Hit {
+        let groups = self.compiled.find(&mut self.compiled.cache(), held, 0..end);
         let groups = groups.unwrap_or_default();
-        let matched = groups.first().cloned().flatten().unwrap_or(self.seen..self.seen);
-        Hit { decided, matched, consumed: self.seen, groups }
+        let matched = groups.first().cloned().flatten().unwrap_or(end..end);
+        Hit { decided, matched, consumed: end, groups }
     }
 }
 

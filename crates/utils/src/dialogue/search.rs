@@ -36,14 +36,19 @@ impl Search {
         }
     }
 
-    /// Looks at `held[..to]`, from where the last call ended, and returns the first match. Adds the
-    /// number of its steps to `steps`.
-    pub(super) fn advance(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
+    /// Looks at this part of `held`, which begins where that of the last call ended, and returns the
+    /// first match. Adds the number of its steps to `steps`.
+    pub(super) fn advance(
+        &mut self,
+        held: &[u8],
+        part: Range<usize>,
+        steps: &mut u64,
+    ) -> Option<Hit> {
         match self {
-            Self::Bytes(search) => search.advance(held, to, steps),
-            Self::Line(search) => search.advance(held, to, steps),
+            Self::Bytes(search) => search.advance(held, part, steps),
+            Self::Line(search) => search.advance(held, part, steps),
             #[cfg(feature = "regex")]
-            Self::Regex(search) => search.advance(held, to, steps),
+            Self::Regex(search) => search.advance(held, part, steps),
             Self::End | Self::Nothing => None,
         }
     }
@@ -67,7 +72,6 @@ pub(super) struct BytesSearch {
     shorter: Vec<usize>,
     /// How many bytes of `wanted` the bytes so far end in.
     matching: usize,
-    seen: usize,
 }
 
 impl BytesSearch {
@@ -81,13 +85,12 @@ impl BytesSearch {
             length += usize::from(wanted[at] == wanted[length]);
             shorter[at + 1] = length;
         }
-        Self { wanted: wanted.to_vec(), shorter, matching: 0, seen: 0 }
+        Self { wanted: wanted.to_vec(), shorter, matching: 0 }
     }
 
-    fn advance(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
-        while self.seen < to {
-            let byte = held[self.seen];
-            self.seen += 1;
+    fn advance(&mut self, held: &[u8], part: Range<usize>, steps: &mut u64) -> Option<Hit> {
+        for at in part {
+            let byte = held[at];
             *steps += 1;
             while self.matching > 0 && byte != self.wanted[self.matching] {
                 self.matching = self.shorter[self.matching];
@@ -95,7 +98,8 @@ impl BytesSearch {
             }
             self.matching += usize::from(byte == self.wanted[self.matching]);
             if self.matching == self.wanted.len() {
-                return Some(Hit::of(self.seen - self.wanted.len()..self.seen, self.seen));
+                let end = at + 1;
+                return Some(Hit::of(end - self.wanted.len()..end, end));
             }
         }
         None
@@ -109,22 +113,21 @@ pub(super) struct LineSearch {
     wanted: Option<Box<(Arc<Compiled>, regex_automata::nfa::thompson::pikevm::Cache)>>,
     /// Where the line begins that is not complete.
     begin: usize,
-    seen: usize,
 }
 
 impl LineSearch {
     #[cfg(feature = "regex")]
     fn for_lines_with(compiled: &Arc<Compiled>) -> Self {
         let wanted = Some(Box::new((Arc::clone(compiled), compiled.cache())));
-        Self { wanted, begin: 0, seen: 0 }
+        Self { wanted, begin: 0 }
     }
 
-    fn advance(&mut self, held: &[u8], to: usize, steps: &mut u64) -> Option<Hit> {
-        while self.seen < to {
-            let feed = held[self.seen..to].iter().position(|byte| *byte == b'\n');
-            let end = feed.map_or(to, |at| self.seen + at + 1);
-            *steps += count(end - self.seen);
-            self.seen = end;
+    fn advance(&mut self, held: &[u8], mut part: Range<usize>, steps: &mut u64) -> Option<Hit> {
+        while !part.is_empty() {
+            let feed = held[part.clone()].iter().position(|byte| *byte == b'\n');
+            let end = feed.map_or(part.end, |at| part.start + at + 1);
+            *steps += count(end - part.start);
+            part.start = end;
             if feed.is_some() {
                 let begin = std::mem::replace(&mut self.begin, end);
                 let hit = self.look(held, begin..end - 1, end, steps);

@@ -1,10 +1,9 @@
 //! [`MonitorError`]: why a monitor does not run, or what went wrong for good.
 
-use std::fmt;
 use std::io;
 
 use bytes::Bytes;
-use procession_core::driver::Reason;
+use procession_core::driver::{Reason, debug_by_message};
 
 use crate::message::Tail;
 use crate::run_setup::RunSetup;
@@ -81,12 +80,7 @@ pub enum MonitorError {
     Io(io::Error),
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for MonitorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(MonitorError);
 
 impl MonitorError {
     /// Returns the name of the program that the error is about, if it is about one.

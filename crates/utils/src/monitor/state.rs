@@ -254,6 +254,11 @@ impl MonitorState {
         self.programs.iter().map(|(id, program)| (*id, program.phase)).collect()
     }
 
+    /// Returns whether everything is to stop for good.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping
+    }
+
     /// Returns whether nothing lives, and nothing will start by itself.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over
@@ -292,7 +297,7 @@ impl MonitorState {
             |program: &Program| program.lives() || matches!(program.phase, Phase::Pausing { .. });
         let is_over = self.rests.is_empty() && !self.programs.values().any(goes_on);
         if is_over && !self.is_over {
-            self.due.push_back(MonitorStep::Over { failed: self.failed() });
+            self.due.push_back(MonitorStep::Over);
         }
         self.is_over = is_over;
     }

@@ -55,7 +55,6 @@ impl Drop for Acting<'_> {
 /// What the end of the monitor completes, and what has the shutdown wait for it.
 #[derive(Default)]
 struct Waiting {
-    is_stopping: bool,
     /// Complete when nothing lives and nothing will start by itself.
     ends: Vec<Promise<(), MonitorError>>,
     trigger: Option<Trigger>,
@@ -114,7 +113,6 @@ impl Supervision {
 
     /// Stops everything in reverse order.
     pub(super) fn stop_all(self: &Rc<Self>) {
-        self.waiting.with(|waiting| waiting.is_stopping = true);
         self.report(|state, _| state.on_stop_all());
     }
 
@@ -127,7 +125,7 @@ impl Supervision {
     }
 
     fn is_stopping(&self) -> bool {
-        self.waiting.with(|waiting| waiting.is_stopping) || self.reactor.is_closed()
+        self.state.with(|state| state.is_stopping()) || self.reactor.is_closed()
     }
 
     fn is_stopped(&self) -> bool {
@@ -171,7 +169,7 @@ impl Supervision {
                 let entry = self.programs.with(|programs| programs.remove(&id));
                 drop(entry);
             }
-            MonitorStep::Over { .. } => self.on_over(),
+            MonitorStep::Over => self.on_over(),
         }
     }
 

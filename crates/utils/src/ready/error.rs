@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use procession_core::driver::Reason;
+use procession_core::driver::{Reason, debug_by_message};
 use procession_process_transport::SpawnError;
 use procession_protocol::ExitReason;
 
@@ -108,12 +108,7 @@ impl ReadyError {
     }
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for ReadyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(ReadyError);
 
 impl fmt::Display for ReadyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

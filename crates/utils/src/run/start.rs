@@ -49,17 +49,7 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
     /// Starts the program on this reactor.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
-        self.start_and_show(reactor, |_| ())
-    }
-
-    /// Does the same, and calls `show` with the process of each attempt.
-    pub(super) fn start_and_show(
-        self,
-        reactor: &Handle,
-        show: impl Fn(&Process) + 'static,
-    ) -> Deferred<Outcome, OutputError> {
-        let again = repeating(reactor, show);
-        self.boxed().attempt(reactor, Box::new(|run| again(run)), &again)
+        self.boxed().start_boxed_on(reactor, |_| ())
     }
 
     /// Does the same, but the launch threads launch the program, so that this thread goes on. Calls
@@ -70,12 +60,10 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
         on_launched: impl FnOnce() + 'static,
     ) -> Deferred<Outcome, OutputError> {
         let again = repeating(reactor, |_| ());
-        self.boxed().attempt(
-            reactor,
-            Box::new(|run| run.start_once_off_loop(reactor, on_launched)),
-            &again,
-        )
+        let start = |run: Run<OnLine>| run.start_once_off_loop(reactor, on_launched);
+        self.boxed().attempt(reactor, start, &again)
     }
+
     /// Returns the run with its callback in a box: runs with different callbacks, and without any,
     /// then have one type, as [`run_all`](crate::run_all()) needs.
     ///
@@ -129,8 +117,8 @@ impl Run {
         let lines = Rc::<SharedLines>::default();
         let reactor = Handle::current();
         let (taken, started) = (Rc::clone(&lines), Rc::clone(&lines));
-        let run = self.for_each_line(move |line| taken.push(line));
-        let run = run.start_and_show(&reactor, move |process| started.on_started(process));
+        let run = self.for_each_line(move |line| taken.push(line)).boxed();
+        let run = run.start_boxed_on(&reactor, move |process| started.on_started(process));
         RunLines::new(lines, run)
     }
 }
@@ -151,12 +139,24 @@ fn repeating(reactor: &Handle, show: impl Fn(&Process) + 'static) -> Again {
 }
 
 impl Run<OnLine> {
+    /// Starts the program on this reactor, and calls `show` with the process of each attempt.
+    pub(crate) fn start_boxed_on(
+        self,
+        reactor: &Handle,
+        show: impl Fn(&Process) + 'static,
+    ) -> Deferred<Outcome, OutputError> {
+        self.attempt_again(reactor, &repeating(reactor, show))
+    }
+
+    fn attempt_again(self, reactor: &Handle, again: &Again) -> Deferred<Outcome, OutputError> {
+        self.attempt(reactor, |run| again(run), again)
+    }
+
     /// Starts the program by `start`, and by `again` after each failure that allows it.
     fn attempt(
         mut self,
         reactor: &Handle,
-        // A box: a further attempt has the same type of closure in its own.
-        start: Box<dyn FnOnce(Self) -> Deferred<Outcome, OutputError> + '_>,
+        start: impl FnOnce(Self) -> Deferred<Outcome, OutputError>,
         again: &Again,
     ) -> Deferred<Outcome, OutputError> {
         let later = match self.settings.later() {
@@ -178,7 +178,7 @@ impl Run<OnLine> {
                 Ok(())
             });
             let run = Self { settings, on_line: on_line.as_ref().map(SharedOnLine::call) };
-            paused.and_then(move |()| run.attempt(&reactor, Box::new(|run| again(run)), &again))
+            paused.and_then(move |()| run.attempt_again(&reactor, &again))
         })
     }
 

@@ -143,10 +143,10 @@ impl Batch {
 
     fn begin(&self, run: OneRun, slot: Slot) -> (Deferred<Outcome, OutputError>, Rest) {
         let (Floor::Hosts(floor), Slot::Host(at)) = (&self.floor, slot) else {
-            return (run.start_on(&self.reactor), Rest::NOTHING);
+            return (run.start_boxed_on(&self.reactor, |_| ()), Rest::NOTHING);
         };
         match apart(run, &floor.hosts[at].place) {
-            Ok(Apart { now, rest }) => (now.start_on(&self.reactor), rest),
+            Ok(Apart { now, rest }) => (now.start_boxed_on(&self.reactor, |_| ()), rest),
             Err(error) => (Deferred::ready(Err(error)), Rest::NOTHING),
         }
     }

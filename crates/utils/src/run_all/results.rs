@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use procession_core::Failed;
+use procession_core::driver::debug_by_message;
 
 use crate::{Outcome, OutputError};
 
@@ -37,12 +38,7 @@ pub struct RunAllError {
     pub error: Failed<OutputError>,
 }
 
-/// The message: `main` and `unwrap` print an error by `Debug`.
-impl fmt::Debug for RunAllError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_by_message!(RunAllError);
 
 impl fmt::Display for RunAllError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

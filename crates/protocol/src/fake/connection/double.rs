@@ -109,18 +109,18 @@ impl FakeConnection {
     /// Makes the connection full: data that are written stay in the queue.
     pub fn hold_writes(&mut self) {
         self.turn();
-        self.engine.state.with(|state| state.wire.set_room(Some(0)));
+        self.engine.state.with(|state| state.wire.output.set_room(Some(0)));
     }
 
     /// Simulates that the peer reads `bytes` bytes from the full connection.
     pub fn peer_reads(&mut self, bytes: usize) {
-        self.engine.state.with(|state| state.wire.add_room(bytes));
+        self.engine.state.with(|state| state.wire.output.add_room(bytes));
         self.turn();
     }
 
     /// Ends the effect of [`hold_writes`](Self::hold_writes).
     pub fn release_writes(&mut self) {
-        self.engine.state.with(|state| state.wire.set_room(None));
+        self.engine.state.with(|state| state.wire.output.set_room(None));
         self.turn();
     }
 }
@@ -130,7 +130,7 @@ impl FakeConnection {
     /// Returns all data that were written and flushed.
     pub fn written(&self) -> Bytes {
         self.turn();
-        self.engine.state.with(|state| state.wire.written())
+        self.engine.state.with(|state| state.wire.output.written())
     }
 
     /// Returns whether this side has ended its direction, after a flush of all data.

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use procession_core::WriteError;
 use procession_core::driver::{Spent, WriteQueue};
 
 use crate::connection::{ConnectionLifecycle, Demand};
+use crate::fake::output::FakeOutput;
 
 /// The state of the peer's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +26,7 @@ pub(super) enum PeerEnd {
 pub(super) struct FakeWire {
     /// `None` once nothing can be written any more.
     queue: Option<WriteQueue>,
-    /// The data that were flushed.
-    written: BytesMut,
-    /// `Some` while the capacity is limited: the number of bytes that still fit.
-    room: Option<usize>,
+    pub(super) output: FakeOutput,
     /// The data that the peer sent and the protocol has not received.
     inbox: VecDeque<Bytes>,
     peer: PeerEnd,
@@ -40,8 +38,7 @@ impl FakeWire {
     pub(super) fn new() -> Self {
         Self {
             queue: Some(WriteQueue::new()),
-            written: BytesMut::new(),
-            room: None,
+            output: FakeOutput::default(),
             inbox: VecDeque::new(),
             peer: PeerEnd::Open,
             shut_down: false,
@@ -71,10 +68,6 @@ impl FakeWire {
         }
     }
 
-    pub(super) fn written(&self) -> Bytes {
-        Bytes::copy_from_slice(&self.written)
-    }
-
     pub(super) fn is_shut_down(&self) -> bool {
         self.shut_down
     }
@@ -93,14 +86,6 @@ impl FakeWire {
         self.peer = self.peer.max(end);
     }
 
-    pub(super) fn set_room(&mut self, room: Option<usize>) {
-        self.room = room;
-    }
-
-    pub(super) fn add_room(&mut self, bytes: usize) {
-        self.room = self.room.map(|room| room.saturating_add(bytes));
-    }
-
     /// Writes as many queued bytes as fit, and reports the result to the lifecycle.
     pub(super) fn flush(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
         let Some(queue) = &mut self.queue else { return lifecycle.on_flush_done() };
@@ -110,16 +95,8 @@ impl FakeWire {
             PeerEnd::Reset if !queue.is_empty() => Some(ErrorKind::ConnectionReset),
             _ => None,
         };
-        while let Some(front) = queue.front()
-            && failed.is_none()
-        {
-            let count = front.len().min(self.room.unwrap_or(usize::MAX));
-            if count == 0 {
-                break;
-            }
-            self.written.extend_from_slice(&front[..count]);
-            self.room = self.room.map(|room| room - count);
-            queue.on_written_into(count, spent);
+        if failed.is_none() {
+            self.output.flush(queue, spent);
         }
         while let Some(mark) = queue.poll_mark() {
             lifecycle.on_mark(mark);

@@ -20,12 +20,8 @@ pub(crate) enum MonitorStep {
     Report(ProgramId, Report),
     /// The program was removed and is down: nothing will refer to it any more.
     Forget(ProgramId),
-    /// Nothing lives, and nothing will start by itself. `failed` is the first program that failed for
-    /// good, if one did.
-    Over {
-        /// The program whose failure is the result.
-        failed: Option<ProgramId>,
-    },
+    /// Nothing lives, and nothing will start by itself.
+    Over,
 }
 
 /// One start of one program.
