@@ -3,8 +3,8 @@
 
 mod util;
 
-use procession::ChildError;
 use procession::prelude::*;
+use procession::{ChildError, Spawned};
 use procession_test_support::skip_here;
 use util::{example, feed, on_terminal};
 
@@ -130,7 +130,7 @@ fn sigterm_ends_those_that_run() {
 struct Host {
     folder: tempfile::TempDir,
     port: u16,
-    server: std::process::Child,
+    _server: Spawned,
 }
 
 impl Host {
@@ -155,19 +155,20 @@ impl Host {
              if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs none /run; mkdir /run/sshd; fi\n\
              exec {SSHD} -D -e -f /dev/null -p {port} -h {dir}/host -o ListenAddress=127.0.0.1 \
              -o AuthorizedKeysFile={dir}/user.pub -o UsePAM=no -o StrictModes=no -o PidFile=none \
-             -o PermitRootLogin=yes"
+             -o PermitRootLogin=yes -o SetEnv=HOME={dir}"
         );
         let is_root = rustix::process::geteuid().is_root();
-        let mut sh = std::process::Command::new(if is_root { "unshare" } else { "sh" });
-        let before: &[&str] = if is_root { &["-m", "sh"] } else { &[] };
-        sh.args(before).args(["-c", &script]).stdin(std::process::Stdio::null());
-        let mut server = sh.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
-        let lines = std::io::BufReader::new(server.stderr.take().expect("it is piped"));
+        let sh = Command::new(if is_root { "unshare" } else { "sh" });
+        let sh = sh.args(if is_root { &["-m", "sh"][..] } else { &[] }).args(["-c", &script]);
+        let sh = sh.stdin(Fd::null()).stdout(Fd::null()).owned(true);
+        let mut server = sh.parent_death_signal(Signal::KILL).spawn().expect("it starts");
+        let stderr = std::fs::File::from(server.take(2).expect("it is piped"));
+        let lines = std::io::BufReader::new(stderr);
         let mut lines = std::io::BufRead::lines(lines).map_while(Result::ok);
         let listens = lines.any(|line| line.starts_with("Server listening on 127.0.0.1"));
         assert!(listens, "the server has ended");
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { folder, port, server })
+        Some(Self { folder, port, _server: server })
     }
 
     fn parallel(&self, hosts: &str) -> Command {
@@ -175,13 +176,6 @@ impl Host {
         std::fs::write(&file, hosts).expect("the folder is there");
         let command = example("parallel").arg("--hosts").arg(file);
         command.arg("-F").arg(self.folder.path().join("config"))
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.server.kill().ok();
-        self.server.wait().ok();
     }
 }
 

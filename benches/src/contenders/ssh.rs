@@ -25,12 +25,13 @@ pub(super) fn row_of_parallel(id: &str) -> Option<Prepare> {
 
 /// Reads what `head` writes there. Returns gigabytes per second.
 fn bulk(job: &Job) -> Result<Ready> {
-    let hosts = Hosts::start(1)?;
+    let mut hosts = Hosts::start(1)?;
     hosts.share()?;
     let (count, mut memory) = (job.count, vec![0; 256 << 10]);
     Ok(Ready::rounds(move || {
         let watch = Stopwatch::start();
-        let mut ssh = hosts.ssh(0);
+        let mut ssh = Command::new("ssh");
+        ssh.args(hosts.words(0));
         ssh.arg(format!("head -c {count} /dev/zero")).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = ssh.spawn()?;
         let mut out = child.stdout.take().context("no stdout")?;
@@ -48,14 +49,12 @@ fn bulk(job: &Job) -> Result<Ready> {
 
 /// The connections are those of its users: `ssh` with a control socket.
 fn run_all(job: &Job) -> Result<Ready> {
-    let hosts = Hosts::start(HOSTS)?;
+    let mut hosts = Hosts::start(HOSTS)?;
     hosts.share()?;
     let folder = tempfile::tempdir()?;
     let mut logins = String::new();
     for number in 0..HOSTS {
-        let words = hosts.ssh(number);
-        let words: Vec<_> = words.get_args().map(|word| word.to_string_lossy()).collect();
-        logins += &format!("{SLOTS}/ssh {}\n", words.join(" "));
+        logins += &format!("{SLOTS}/ssh {}\n", hosts.words(number).join(" "));
     }
     let file = folder.path().join("logins");
     fs::write(&file, logins)?;

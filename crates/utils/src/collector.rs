@@ -168,7 +168,8 @@ impl ProcessProtocol for Collector {
             self.end_lines(Stream::Stdout);
             self.end_lines(Stream::Stderr);
         }
-        if let Some(arrival) = self.arrival.as_mut().filter(|_| has_exited(&reason)) {
+        let has_status = has_exited(&reason) && !self.job.has_report();
+        if let Some(arrival) = self.arrival.as_mut().filter(|_| has_status) {
             arrival.on_over();
         }
         self.job.on_ended(reason);

@@ -115,6 +115,11 @@ impl Job {
         self.report(|state, _| state.on_report(text));
     }
 
+    /// Returns whether a launcher's local command has reported that its status is not the program's.
+    pub(crate) fn has_report(&self) -> bool {
+        self.state.with(|state| state.has_report())
+    }
+
     /// Reports that the reader of the standard input failed.
     pub(crate) fn on_reader_failed(self: &Rc<Self>, source: io::Error) {
         let late = self.report(|state, now| state.on_reader_failed(source, now));

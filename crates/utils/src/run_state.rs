@@ -142,6 +142,11 @@ impl RunState {
         }
     }
 
+    /// Returns whether a launcher's local command has reported that its status is not the program's.
+    pub(crate) fn has_report(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// Notes that the reader of the standard input failed. Returns an error that came too late; drop
     /// it while nothing is borrowed.
     #[must_use = "drop it while nothing is borrowed"]

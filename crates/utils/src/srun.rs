@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use procession_process_transport::Command;
 use procession_process_transport::driver::Elsewhere;
@@ -86,7 +86,7 @@ impl Launcher for Srun {
         words.extend(self.options.iter().cloned());
         if let Some(dir) = &there.current_dir {
             let mut word = OsString::from("--chdir=");
-            word.push(dir);
+            word.push(OsStr::from_bytes(script::directory(dir)?));
             words.push(word);
         }
         words.push("--".into());

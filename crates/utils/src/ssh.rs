@@ -39,11 +39,16 @@ use crate::{LaunchError, Launcher};
 ///
 /// The exit status is the program's; 128 and a number stand for a signal, 126 and 127 for a program or a
 /// directory that is not there, as in a shell. The run lasts until the outputs are closed there, also by
-/// what the program left in the background.
+/// what the program left in the background. What the login's start-up files print comes before the output
+/// of each run.
+///
+/// The server must allow ten sessions to a connection, as OpenSSH does by default (`MaxSessions` in
+/// `sshd_config(5)`); with fewer, runs give `ConnectionLost`.
 ///
 /// A timeout, a cancellation, a drop and the end of this program end the program's group there: it gets
 /// TERM, after [`kill_grace`](crate::Run::kill_grace) KILL. If the connection is lost, the host does that
-/// by itself. Keep-alives on both sides find out, within six times [`keep_alive`](Self::keep_alive).
+/// by itself. Keep-alives on both sides find out, within six times [`keep_alive`](Self::keep_alive). A
+/// program that is stopped (Ctrl-Z) sends none, so its runs end there after that time.
 ///
 /// `ssh` never asks for anything (`BatchMode`): keys and host keys must be known. If there is no
 /// connection, the error is [`OutputError::Unreachable`](crate::OutputError::Unreachable). If it is lost
@@ -78,6 +83,7 @@ impl Ssh {
             args: Vec::new(),
             host: host.into(),
             keep_alive: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(30),
         };
         Self { words, slots: 1, links: Arc::default() }
     }
@@ -107,7 +113,15 @@ impl Ssh {
         self.change(|words| program.as_ref().clone_into(&mut words.program))
     }
 
-    /// Sets the time between keep-alives, in whole seconds, at least one. The default is five seconds.
+    /// Sets how long it may take until a connection is ready: the network, the keys, and the login's
+    /// start-up files. The default is 30 seconds. The timeout of a run begins afterwards.
+    ///
+    /// Of these, `ssh` has ten seconds for the network, unless its configuration has a `ConnectTimeout`.
+    pub fn connect_timeout(self, within: Duration) -> Self {
+        self.change(|words| words.connect_timeout = within)
+    }
+
+    /// Sets the time between keep-alives, in whole seconds, from one to a day. The default is five seconds.
     ///
     /// This side notices a dead link after three of them, the other side after three to six.
     pub fn keep_alive(self, interval: Duration) -> Self {
@@ -121,9 +135,17 @@ impl Ssh {
         self
     }
 
+    /// Returns a local command of a connection that does not exist.
+    fn launch_nowhere(&self, command: &Command) -> Result<Command, LaunchError> {
+        // The names are as long as those of a connection, so what is refused is the same.
+        let nonce = format!("procession-{:032x}", 0);
+        let names = Names { socket: "/tmp/socket".to_owned(), nonce };
+        Ok(local::launch(&self.words, command, &names, 1)?.local)
+    }
+
     /// Refuses what cannot be carried.
     pub(crate) fn check(&self, command: &Command) -> Result<(), LaunchError> {
-        local::check(command)
+        self.launch_nowhere(command).map(drop)
     }
 
     /// Makes room for a run, and returns it when its connection is there.
@@ -139,8 +161,7 @@ impl Ssh {
 /// the program: `unstarted`, or `lost` if the program may have started.
 impl Launcher for Ssh {
     fn launch(&self, command: &Command) -> Result<Command, LaunchError> {
-        let names = Names { socket: "/tmp/socket".to_owned(), nonce: "procession-run".to_owned() };
-        local::launch(&self.words, command, &names, 1)
+        self.launch_nowhere(command)
     }
 
     fn name(&self) -> Cow<'_, str> {

@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// The name that a launcher's pure output has in place of a connection's.
-const NAME: &str = "procession-run";
+const NAME: &str = "procession-00000000000000000000000000000000";
 
 /// Text with many of the bytes that shells read in their own ways.
 fn text(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {

@@ -5,8 +5,10 @@ mod util;
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use procession_process_transport::{Command, Fd};
+use procession_test_support::root_or_skip;
 use procession_utils::{LaunchError, Launcher, OutputError, Run, Ssh};
 use util::sshd::{Keys, kill, sockets, with_text};
 use util::{behaviour, both, bound, ms, sh};
@@ -90,8 +92,11 @@ fn what_counts_here_only_is_refused_before_anything_starts() {
             other => panic!("{other:?}"),
         }
     }
-    let long = host.launch(&Command::new("echo").arg("x".repeat(200_000)));
-    assert!(matches!(long, Err(LaunchError::TooLong { .. })), "{long:?}");
+    let long = Run::new("echo").arg("x".repeat(200_000)).on(&host).output_blocking();
+    match long {
+        Err(OutputError::Launch { error: LaunchError::TooLong { .. }, .. }) => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Case RM-05.
@@ -226,5 +231,91 @@ fn a_run_that_has_not_started_never_will() {
             other => panic!("{other:?}"),
         }
         assert!(!file.exists());
+    });
+}
+
+/// Returns why no program starts there.
+fn reason(runner: &mut util::Runner, host: &Ssh) -> String {
+    match runner.get(Run::new("true").on(host)) {
+        Err(OutputError::Unreachable { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Case RM-22.
+#[test]
+fn a_login_that_ends_or_hangs_is_no_connection_and_its_words_are_the_reason() {
+    let test = "a_login_that_ends_or_hangs_is_no_connection_and_its_words_are_the_reason";
+    both(test, |runner| {
+        let Some(keys) = Keys::new(test) else { return };
+        for (login, expected) in [
+            ("echo This account is not available.; exit 1", "This account is not available."),
+            ("exit 1", "the login has ended"),
+            ("sleep 1000", "it was not ready in time"),
+        ] {
+            let server = keys.serve(&format!("ForceCommand {login}"));
+            let host = keys.host(&server).connect_timeout(ms(2000));
+            assert_eq!(reason(runner, &host), expected);
+        }
+    });
+}
+
+/// Case RM-22.
+#[test]
+fn a_full_disk_there_is_no_connection() {
+    let test = "a_full_disk_there_is_no_connection";
+    both(test, |runner| {
+        let Some(keys) = Keys::new(test).filter(|_| root_or_skip(test)) else { return };
+        let full = keys.path("full");
+        std::fs::create_dir(&full).unwrap();
+        let full = full.display();
+        let script = format!(
+            "mount -t tmpfs -o size=4k none {full}; head -c 9999 /dev/zero >{full}/x; exec \"$@\""
+        );
+        let by = ["unshare", "-m", "sh", "-c", &script, "sh"];
+        let server = keys.serve_by(&by, "127.0.0.1", &format!("SetEnv TMPDIR={full}"));
+        let reason = reason(runner, &keys.host(&server));
+        assert!(reason.contains("No space left on device"), "{reason}");
+    });
+}
+
+/// Case RM-23.
+#[test]
+fn a_client_that_is_killed_is_a_lost_connection_and_the_tree_there_ends() {
+    let test = "a_client_that_is_killed_is_a_lost_connection_and_the_tree_there_ends";
+    behaviour(test, |driver| {
+        let Some(keys) = Keys::new(test) else { return };
+        let server = keys.serve("");
+        let host = keys.host(&server);
+        let text = format!("sleep 86{}", std::process::id());
+        let run = Run::from(sh(&text)).on(&host).start();
+        let there = || with_text(&text).into_iter().filter(|(_, line)| line.starts_with("sleep"));
+        driver.until("it runs", util::WATCHDOG, |_| there().count() == 1);
+        let clients = with_text(&text).into_iter().filter(|(_, line)| line.starts_with("ssh "));
+        clients.for_each(|(pid, _)| kill(pid));
+        match driver.get(run).unwrap_err().error() {
+            Some(OutputError::ConnectionLost { may_have_started: true, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        driver.until("the tree has ended", util::WATCHDOG, |_| there().count() == 0);
+        let killed = driver.get(Run::from(sh("kill -KILL $$")).on(&host).start()).unwrap();
+        assert_eq!(killed.exit_code(), Some(128 + 9), "a program that is killed is another case");
+    });
+}
+
+/// Case RM-24.
+#[test]
+fn the_files_of_runs_that_are_over_go_while_the_connection_lasts() {
+    let test = "the_files_of_runs_that_are_over_go_while_the_connection_lasts";
+    both(test, |runner| {
+        let Some(keys) = Keys::new(test) else { return };
+        let server = keys.serve("");
+        let host = keys.host(&server).keep_alive(Duration::from_secs(1));
+        for status in [0, 3, 255] {
+            let run = Run::from(sh(&format!("exit {status}"))).on(&host);
+            assert_eq!(runner.get(run).unwrap().exit_code(), Some(status));
+        }
+        runner.until("no file is left", util::WATCHDOG, || keys.runs() == 0);
+        assert_eq!((server.connections().len(), keys.folders()), (1, 1), "the connection lasts");
     });
 }

@@ -96,7 +96,7 @@ impl Arrival {
         }
     }
 
-    /// Notes that the local command has exited by itself: there is nothing to end.
+    /// Notes that the local command has exited with the program's status: there is nothing to end.
     pub(crate) fn on_over(&mut self) {
         if let Self::Ssh(seat) = self {
             seat.on_over();

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use procession_process_transport::driver::Elsewhere;
 
@@ -18,7 +19,7 @@ pub(crate) fn run(there: &Elsewhere, on_no_dir: &str) -> Result<Vec<u8>, LaunchE
         script.extend_from_slice(format!("umask {:04o}\n", umask & 0o777).as_bytes());
     }
     if let Some(dir) = &there.current_dir {
-        let dir = text("directory", dir.as_os_str())?;
+        let dir = directory(dir)?;
         let prefix: &[u8] = if dir.starts_with(b"/") { b"" } else { b"./" };
         script.extend_from_slice(b"CDPATH= cd -P ");
         script.extend_from_slice(&word(&[prefix, dir].concat()));
@@ -75,6 +76,15 @@ pub(crate) fn argv(there: &Elsewhere) -> Result<Vec<Vec<u8>>, LaunchError> {
         argv.push(text("argument", arg)?.to_vec());
     }
     Ok(argv)
+}
+
+/// Returns the bytes of a directory.
+pub(crate) fn directory(dir: &Path) -> Result<&[u8], LaunchError> {
+    match text("directory", dir.as_os_str())? {
+        // Here it is no directory; there, `cd` and `srun` would take another one.
+        [] => Err(LaunchError::NotText { part: "directory", what: "no name" }),
+        dir => Ok(dir),
+    }
 }
 
 fn variable(name: &OsStr) -> Result<&[u8], LaunchError> {
@@ -136,6 +146,7 @@ mod tests {
             (x().env("a", "\0"), "value of a variable"),
             (x().env_remove(""), "name of a variable"),
             (x().current_dir("\0"), "directory"),
+            (x().current_dir(""), "directory"),
         ] {
             match script(&command).unwrap_err() {
                 LaunchError::NotText { part: found, .. } => assert_eq!(found, part),

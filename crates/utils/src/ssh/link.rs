@@ -23,6 +23,9 @@ use super::texts::{Names, RunIds};
 use super::words::Words;
 use crate::random::random;
 
+/// So many runs that are over do not wait for the next beat.
+const MOST_OVER: usize = 256;
+
 /// One shared connection.
 #[derive(Debug)]
 pub(crate) struct Link(Arc<SharedLink>);
@@ -73,10 +76,25 @@ impl Link {
     /// Has the keeper of this connection end a run.
     pub(crate) fn end(&self, names: &Names, ids: RunIds) {
         let mut state = self.0.lock();
-        if matches!(&state.phase, Phase::Up(now) if now == names) {
+        if state.phase.is_up(names) {
             state.orders.push(format!("end {} {}\n", ids.id, ids.tenths));
             state.wake();
         }
+    }
+
+    /// Has the keeper of this connection forget a run, with the next beat.
+    pub(crate) fn forget(&self, names: &Names, id: u64) {
+        let mut state = self.0.lock();
+        if state.phase.is_up(names) {
+            state.over.push(id);
+            if state.over.len() >= MOST_OVER {
+                state.wake();
+            }
+        }
+    }
+
+    pub(crate) fn words(&self) -> &Words {
+        &self.0.words
     }
 
     /// Begins to close the connection.
@@ -126,6 +144,7 @@ fn begin(
     state.threads.retain(|thread| !thread.is_finished());
     state.threads.push(thread);
     state.orders.clear();
+    state.over.clear();
     state.wake = Some((wake, wakes));
     Ok(())
 }

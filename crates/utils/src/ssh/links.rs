@@ -47,7 +47,7 @@ impl Links {
         let connected = link.connect(&folder, &format!("c{at}"));
         drop(state);
         let all: Arc<Self> = Arc::clone(self);
-        Seating::new(Seat::new(words.clone(), link, id, all), connected)
+        Seating::new(Seat::new(link, id, all), connected)
     }
 
     fn lock(&self) -> MutexGuard<'_, LinksState> {

@@ -14,13 +14,20 @@ use crate::launcher::script;
 /// The longest command line that the host takes: `MAX_ARG_STRLEN` on Linux.
 const MOST_BYTES: usize = 128 * 1024 - 1;
 
+/// The local command of a run.
+pub(super) struct Launched {
+    pub(super) local: Command,
+    /// The time between TERM and KILL there, in tenths of seconds.
+    pub(super) tenths: u64,
+}
+
 /// Returns the local command of a run of a connection.
 pub(super) fn launch(
     words: &Words,
     command: &Command,
     names: &Names,
     id: u64,
-) -> Result<Command, LaunchError> {
+) -> Result<Launched, LaunchError> {
     let there = Elsewhere::of(command).map_err(|option| LaunchError::NotCarried { option })?;
     let ids = RunIds { id, tenths: tenths(there.kill_grace) };
     let run = texts::run(names, ids, &script::run(&there, texts::NO_DIR)?);
@@ -30,18 +37,7 @@ pub(super) fn launch(
     let local = there.launched_by("/bin/sh", ["-c", texts::LOCAL, "procession-ssh"]);
     let local = local.arg(&names.socket).arg(run).arg(texts::ask(names, ids));
     let local = local.arg(&words.program).args(words.session(names));
-    Ok(local.child_fd(REPORT_FD, Fd::from_child()))
-}
-
-/// Refuses what cannot be carried.
-pub(super) fn check(command: &Command) -> Result<(), LaunchError> {
-    let there = Elsewhere::of(command).map_err(|option| LaunchError::NotCarried { option })?;
-    script::run(&there, texts::NO_DIR).map(drop)
-}
-
-/// Returns the time between TERM and KILL there, in tenths of seconds.
-pub(super) fn grace_tenths(command: &Command) -> Option<u64> {
-    Elsewhere::of(command).ok().map(|there| tenths(there.kill_grace))
+    Ok(Launched { local: local.child_fd(REPORT_FD, Fd::from_child()), tenths: ids.tenths })
 }
 
 fn tenths(time: Duration) -> u64 {

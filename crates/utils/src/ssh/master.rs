@@ -7,7 +7,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Spawned};
@@ -95,12 +95,20 @@ impl Master {
 
     /// Returns when the connection is to be closed, or is gone.
     fn keep(&mut self, connection: &Connection) -> &'static str {
+        let link = &connection.link;
+        let begun = now();
         loop {
+            let wait = match self.is_up {
+                true => link.beat(),
+                false => link.words.connect_timeout.saturating_sub(now() - begun),
+            };
+            if wait.is_zero() {
+                return "it was not ready in time";
+            }
             // A beat with each order does not matter.
-            if self.is_up && self.order("beat\n").is_err() {
+            if self.is_up && self.order(&link.take_beat()).is_err() {
                 return "the connection was lost";
             }
-            let wait = self.is_up.then(|| connection.link.beat());
             let Ok([out, err, woken]) = self.wait(&connection.wakes, wait) else {
                 return "the connection cannot be watched";
             };
@@ -108,7 +116,7 @@ impl Master {
                 let mut bytes = [0; 64];
                 // What matters is that it was woken.
                 rustix::io::read(&*connection.wakes, &mut bytes).ok();
-                let Some(orders) = connection.link.take_orders() else { return "it was closed" };
+                let Some(orders) = link.take_orders() else { return "it was closed" };
                 for order in orders {
                     self.order(&order).ok(); // a lost connection is seen by its end
                 }
@@ -117,7 +125,7 @@ impl Master {
                 self.read_complaints();
             }
             if out && !self.read_output(connection) {
-                return "the connection was lost";
+                return if self.is_up { "the connection was lost" } else { "the login has ended" };
             }
         }
     }
@@ -140,13 +148,14 @@ impl Master {
         true
     }
 
-    fn wait(&self, wakes: &PipeReader, within: Option<Duration>) -> io::Result<[bool; 3]> {
+    fn wait(&self, wakes: &PipeReader, within: Duration) -> io::Result<[bool; 3]> {
         let fds = [self.stdout.as_fd(), self.stderr.as_fd(), wakes.as_fd()];
         // At its end, a pipe is always ready: only the output's end is of interest.
         let count = if self.is_deaf { [0, 2].to_vec() } else { [0, 1, 2].to_vec() };
         let mut polled: Vec<_> =
             count.iter().map(|at| PollFd::from_borrowed_fd(fds[*at], PollFlags::IN)).collect();
-        let within = within.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        // What no time of the system can say is as good as for ever.
+        let within = Timespec::try_from(within).ok();
         rustix::io::retry_on_intr(|| poll(&mut polled, within.as_ref()))?;
         let mut ready = [false; 3];
         for (at, fd) in count.iter().zip(&polled) {
@@ -170,17 +179,13 @@ impl Master {
         Ok(())
     }
 
-    /// Returns why the connection is gone, in the last words of `ssh`.
+    /// Returns why the connection is gone, in the last words of `ssh` or of the login.
     fn reason(&mut self, why: &str) -> String {
         while !self.is_deaf && self.has_complaint() {
             self.read_complaints();
         }
-        let text = String::from_utf8_lossy(&self.complaints);
-        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        last.map_or_else(
-            || why.to_owned(),
-            |line| line.chars().filter(|c| !c.is_control()).collect(),
-        )
+        let last = last_line(&self.complaints).or_else(|| last_line(&self.said));
+        last.unwrap_or_else(|| why.to_owned())
     }
 
     fn has_complaint(&self) -> bool {
@@ -198,6 +203,17 @@ impl Master {
         }
         self.child.wait().ok(); // the connection is closed in any case
     }
+}
+
+fn last_line(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line.chars().filter(|c| !c.is_control()).collect())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread of a connection has no loop")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Reads once. Returns whether there may be more.

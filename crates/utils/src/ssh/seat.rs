@@ -13,13 +13,11 @@ use super::link::Link;
 use super::local;
 use super::shared::Connected;
 use super::texts::{Names, RunIds};
-use super::words::Words;
 use crate::LaunchError;
 
 /// The room of a run in a connection. If it is dropped before the run is over, the host ends the run.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    words: Words,
     link: Arc<Link>,
     /// Keeps the connections of the host open.
     _links: Arc<dyn fmt::Debug + Send + Sync>,
@@ -32,26 +30,23 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// The seat must have been taken at the link.
-    pub(super) fn new(
-        words: Words,
-        link: Arc<Link>,
-        id: u64,
-        links: Arc<dyn fmt::Debug + Send + Sync>,
-    ) -> Self {
-        Self { words, link, _links: links, id, names: None, running: None }
+    pub(super) fn new(link: Arc<Link>, id: u64, links: Arc<dyn fmt::Debug + Send + Sync>) -> Self {
+        Self { link, _links: links, id, names: None, running: None }
     }
 
     /// Returns the local command of the run, which is taken to run from now on.
     pub(crate) fn launch(&mut self, command: &Command) -> Result<Command, LaunchError> {
         let names = self.names.as_ref().expect("a seat is given out with its connection");
-        let local = local::launch(&self.words, command, names, self.id)?;
-        self.running = local::grace_tenths(command);
-        Ok(local)
+        let launched = local::launch(self.link.words(), command, names, self.id)?;
+        self.running = Some(launched.tenths);
+        Ok(launched.local)
     }
 
-    /// Notes that the run is over: there is nothing to end.
+    /// Notes that the local command has exited with the program's status: there is nothing to end.
     pub(crate) fn on_over(&mut self) {
-        self.running = None;
+        if let (Some(_), Some(names)) = (self.running.take(), &self.names) {
+            self.link.forget(names, self.id);
+        }
     }
 }
 

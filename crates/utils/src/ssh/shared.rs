@@ -28,6 +28,8 @@ pub(super) struct LinkState {
     /// Runs that have this link.
     pub(super) seats: usize,
     pub(super) orders: Vec<String>,
+    /// Runs that are over, whose files the keeper may remove.
+    pub(super) over: Vec<u64>,
     pub(super) is_closing: bool,
     /// Wakes the thread of the last connection. The reader stays open, so a write raises no signal.
     pub(super) wake: Option<(PipeWriter, Arc<PipeReader>)>,
@@ -39,6 +41,13 @@ pub(super) enum Phase {
     Idle,
     Connecting(Vec<Reply<Connected>>),
     Up(Names),
+}
+
+impl Phase {
+    /// Returns whether the connection with these names is up.
+    pub(super) fn is_up(&self, names: &Names) -> bool {
+        matches!(self, Self::Up(now) if now == names)
+    }
 }
 
 impl LinkState {
@@ -56,6 +65,7 @@ impl SharedLink {
             begun: 0,
             seats: 0,
             orders: Vec::new(),
+            over: Vec::new(),
             is_closing: false,
             wake: None,
             threads: Vec::new(),
@@ -95,6 +105,16 @@ impl SharedLink {
     pub(crate) fn take_orders(&self) -> Option<Vec<String>> {
         let mut state = self.lock();
         if state.is_closing { None } else { Some(mem::take(&mut state.orders)) }
+    }
+
+    /// Returns the sign of life for the keeper, with the runs that are over.
+    pub(crate) fn take_beat(&self) -> String {
+        let over = mem::take(&mut self.lock().over);
+        let mut beat = "beat".to_owned();
+        for id in over {
+            beat.push_str(&format!(" {id}"));
+        }
+        beat + "\n"
     }
 
     /// Returns the time between beats.

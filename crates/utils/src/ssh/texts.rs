@@ -10,9 +10,11 @@
 //! run whose file has a number may have. A question about a run makes the file. A second file says that the
 //! run is being ended: its script may be gone before its group is.
 //!
-//! The keeper is the connection's own session. It makes the folder, and reads orders: `beat`, and
-//! `end RUN TENTHS`. At the end of its input, and when no beat has come for long, the connection is gone:
-//! it ends all runs, removes the folder, and exits.
+//! The keeper is the connection's own session. It makes the folder, and reads orders: `beat RUN…` with the
+//! runs that are over, whose files it removes, and `end RUN TENTHS`. At the end of its input, and when no
+//! beat has come for long, the connection is gone: it ends all runs, removes the folder, and exits.
+//!
+//! The scripts make empty files by `true`: the failure of a redirection of `:` would end the shell.
 
 use crate::launcher::quote::for_login_shell;
 
@@ -85,7 +87,7 @@ stop() {
     if [ -n "$s" ] && [ "$3" != end ]; then
       echo "$s"
     else
-      : >"$f.ending"
+      true >"$f.ending"
       ours "$p" && end "$p" "$2"
       rm -f "$f.ending"
       echo lost
@@ -100,8 +102,12 @@ pub(crate) fn keeper(names: &Names, beat_secs: u64, tenths: u64) -> String {
     let head = head(names);
     let script = format!(
         r#"{head}{ENDING}umask 077
+m=$$
 trap '' HUP INT PIPE
-mkdir "$d" || exit 1
+if ! mkdir "$d" || ! env echo "$m" >"$d/keeper"; then
+  rm -rf "$d"
+  exit 1
+fi
 all() {{
   trap '' TERM
   set --
@@ -120,12 +126,10 @@ all() {{
   [ $# = 0 ] || wait "$@"
   rm -rf "$d"
 }}
-m=$$
 (
   while sleep {patience}; do
     if [ -e "$d/beat" ]; then
       rm -f "$d/beat"
-      find "$d" -type f -name '[0-9]*' -size +15c -mmin +5 -exec rm -f {{}} +
     else
       all
       kill -KILL "-$m"
@@ -133,10 +137,14 @@ m=$$
   done
 ) </dev/null >/dev/null 2>&1 &
 echo "ready $n"
-while read -r order id tenths; do
+while read -r order words; do
+  set -- $words
   case $order in
-  beat) : >"$d/beat" ;;
-  end) stop "$id" "$tenths" end </dev/null >/dev/null & ;;
+  beat)
+    true >"$d/beat"
+    [ $# = 0 ] || (cd "$d" && rm -f "$@")
+    ;;
+  end) stop "$1" "$2" end </dev/null >/dev/null & ;;
   esac
 done
 all >/dev/null 2>&1
@@ -184,8 +192,9 @@ fn head(names: &Names) -> String {
 /// The local script of a run. Its arguments are the control socket, the line that runs the program, the
 /// line that asks for it, and the words of `ssh` up to the host.
 ///
-/// A signal ends `ssh` first, then the tree over there, then the script itself by the same signal. The
-/// status 255 is that of the program if the host says so; otherwise descriptor 3 says what is known.
+/// A signal ends `ssh` first, then the tree over there, then the script itself by the same signal. If `ssh`
+/// fails, its status is 255; if it is killed, it is 128 and a number. Both may be the program's: they are if
+/// the host says so. Otherwise descriptor 3 says what is known.
 pub(crate) const LOCAL: &str = r#"c=$1 run=$2 ask=$3
 shift 3
 exec 4<&0 </dev/null
@@ -203,11 +212,11 @@ wait "$!"
 s=$?
 [ -z "$caught" ] || wait "$!"
 trap 'caught=1' HUP INT TERM
-if [ -z "$caught" ] && [ "$s" = 255 ]; then
+if [ -z "$caught" ] && [ "$s" -gt 128 ]; then
   known=$("$@" "$ask look" 2>/dev/null 3>&-)
   if [ "$known" = unstarted ]; then
     say unstarted
-  elif [ "$known" != 255 ]; then
+  elif [ "$known" != "$s" ]; then
     say lost
   fi
 fi

@@ -13,12 +13,17 @@ pub(crate) struct Words {
     pub(crate) args: Vec<OsString>,
     pub(crate) host: String,
     pub(crate) keep_alive: Duration,
+    /// How long it may take until a connection is ready.
+    pub(crate) connect_timeout: Duration,
 }
+
+/// The longest interval of keep-alives, in seconds. `ssh` and `sleep` have limits.
+const MOST_BEAT_SECS: u64 = 24 * 60 * 60;
 
 impl Words {
     /// Returns the interval of keep-alives, in whole seconds.
     pub(crate) fn beat_secs(&self) -> u64 {
-        self.keep_alive.as_secs().max(1)
+        self.keep_alive.as_secs().clamp(1, MOST_BEAT_SECS)
     }
 
     /// Returns the arguments for the shared connection, up to the host.

@@ -57,7 +57,16 @@ impl Keys {
 
     /// Returns the folders of connections on the side of the servers.
     pub(crate) fn folders(&self) -> usize {
-        fs::read_dir(self.path("there")).expect("a folder of the test").count()
+        entries(&self.path("there")).len()
+    }
+
+    /// Returns the files of runs in these folders.
+    pub(crate) fn runs(&self) -> usize {
+        let files = entries(&self.path("there")).into_iter().flat_map(|folder| entries(&folder));
+        let is_run = |file: &PathBuf| {
+            file.file_name().is_some_and(|name| name != "keeper" && name != "beat")
+        };
+        files.filter(is_run).count()
     }
 
     /// Starts a server. `settings` come first in its file, and count.
@@ -73,13 +82,17 @@ impl Keys {
             let port = listener.local_addr().expect("it has one").port();
             drop(listener);
             let config = self.path(&format!("sshd_config_{address}_{port}"));
-            // The folders of connections are in one of the test.
-            fs::create_dir_all(self.path("there")).expect("a folder of the test");
+            // The folders of connections are in one of the test, and the user's shell finds no start-up
+            // files.
+            for name in ["there", "home"] {
+                fs::create_dir_all(self.path(name)).expect("a folder of the test");
+            }
             let text = format!(
-                "{settings}\nSetEnv TMPDIR={there}\nHostKey {host}\nAuthorizedKeysFile {user}\nPidFile none\nUsePAM no\n\
+                "{settings}\nSetEnv TMPDIR={there} HOME={home}\nHostKey {host}\nAuthorizedKeysFile {user}\nPidFile none\nUsePAM no\n\
                  StrictModes no\nPermitRootLogin yes\nListenAddress {address}\nPrintMotd no\n\
                  PrintLastLog no\nUseDNS no\nMaxStartups 500\nPasswordAuthentication no\n",
                 there = self.path("there").display(),
+                home = self.path("home").display(),
                 host = self.path("host").display(),
                 user = self.path("user.pub").display(),
             );
@@ -155,6 +168,12 @@ impl Drop for Sshd {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    // It may go at any time.
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 /// Returns the numbers of all processes.
