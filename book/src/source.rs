@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::Places;
@@ -95,10 +95,9 @@ fn markdown(text: &str, mut on_image: impl FnMut(&str) -> Result<()>) -> Result<
                 }
             }
             Event::End(TagEnd::Heading(_)) => {
-                let Some((start, words)) = heading.take() else {
-                    bail!("a heading without a start")
-                };
-                if let Event::Start(Tag::Heading { id, .. }) = &mut events[start] {
+                if let Some((start, words)) = heading.take()
+                    && let Event::Start(Tag::Heading { id, .. }) = &mut events[start]
+                {
                     *id = Some(CowStr::from(slug(&words)));
                 }
             }
@@ -124,7 +123,7 @@ fn markdown(text: &str, mut on_image: impl FnMut(&str) -> Result<()>) -> Result<
 }
 
 /// Returns the id of a heading, by the rule of code forges.
-fn slug(heading: &str) -> String {
+pub(crate) fn slug(heading: &str) -> String {
     let letters = heading.to_lowercase();
     let kept = letters.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()

@@ -2,7 +2,6 @@
 //!
 //! A region between `ANCHOR: name` and `ANCHOR_END: name` is what the book prints. `cargo xtask book` checks
 //! that each listing of the book is such a region.
-#![allow(dead_code, reason = "a listing may be a part of a program")]
 
 mod blocking_run;
 mod cat_protocol;
