@@ -8,6 +8,9 @@ use crate::chapter::{code_blocks, drawing, include, lines};
 use crate::edition::Edition;
 use crate::{Faults, Places, diagram, listing, source};
 
+/// What refers to a note below a table.
+const MARKS: [char; 6] = ['¹', '²', '³', '⁴', '⁵', '⁶'];
+
 /// Builds one edition. The other editions are for the links between them.
 pub(crate) fn build(
     places: &Places,
@@ -63,7 +66,7 @@ impl Page<'_> {
     fn words(&self, line: &str) -> Result<String> {
         match drawing(line) {
             Some((caption, name)) => diagram::html(&self.places.root, name, caption, self.language),
-            None => source::link(self.places, line),
+            None => Ok(with_marks(&source::link(self.places, line)?)),
         }
     }
 
@@ -81,6 +84,13 @@ impl Page<'_> {
         };
         editions.iter().filter(has_it).map(link).collect()
     }
+}
+
+/// Keeps the mark of a note in the line of its word.
+fn with_marks(line: &str) -> String {
+    MARKS.iter().fold(line.to_owned(), |line, mark| {
+        line.replace(&format!(" {mark}"), &format!("\u{a0}{mark}"))
+    })
 }
 
 /// Writes the page that leads to the editions.

@@ -29,7 +29,7 @@ impl Book {
             book.write(&format!("book/{language}/book.toml"), "[book]\ntitle = \"small\"\n");
             let summary = "# Summary\n\n[One](one.md)\n\n- [Two](two.md)\n";
             book.write(&format!("book/{language}/src/SUMMARY.md"), summary);
-            let one = "[two](two.md#a-heading) [page](../../../docs/page.md#a-part)\n\n";
+            let one = "yes ¹ [two](two.md#a-heading) [page](../../../docs/page.md#a-part)\n\n";
             let one = format!("# One\n\n{one}{LISTING}\n![A turn](../../diagrams/turn.svg)\n");
             book.write(&format!("book/{language}/src/one.md"), &one);
             book.write(&format!("book/{language}/src/two.md"), "# Two\n\n## A heading\n\nText.\n");
@@ -95,7 +95,8 @@ fn a_whole_book_has_no_fault_and_shows_what_it_names() {
     let book = Book::new();
     assert_eq!(book.faults(), [""; 0]);
     let page = book.read("target/book/zh/one.html");
-    for wanted in ["fn main() {}", "父进程", "../files/docs/page.html#a-part", "../en/one.html"]
+    for wanted in
+        ["fn main() {}", "父进程", "yes\u{a0}¹", "../files/docs/page.html#a-part", "../en/one.html"]
     {
         assert!(page.contains(wanted), "{wanted}");
     }

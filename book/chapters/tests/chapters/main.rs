@@ -12,7 +12,6 @@ mod first_run;
 mod flow;
 mod fortune;
 mod from_tokio;
-mod gpg;
 mod lifetimes;
 mod logged;
 mod machines;
