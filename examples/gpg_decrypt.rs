@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use procession::prelude::*;
 use procession::{ProcessTerminated, SpawnError};
 
+// ANCHOR: protocol
 const PASSPHRASE: i32 = 3;
 const STATUS: i32 = 4;
 /// The prefix of each status line.
@@ -86,14 +87,16 @@ impl ProcessProtocol for Decrypt {
         self.decrypted.complete(reason.map(|_| plaintext).map_err(failed));
     }
 }
+// ANCHOR_END: protocol
 
+// ANCHOR: decrypt
 fn decrypt(ciphertext: Bytes, passphrase: Bytes) -> Deferred<Bytes, DecryptError> {
     let gpg = Command::new("gpg")
         .args(["--decrypt", "--batch", "--pinentry-mode", "loopback"])
         .args(["--passphrase-fd", "3", "--status-fd", "4"])
-        .child_fd(2, Fd::inherit(io::stderr()))
-        .child_fd(PASSPHRASE, Fd::to_child())
-        .child_fd(STATUS, Fd::from_child());
+        .child_fd(2, Fd::inherit(io::stderr())) // its messages go where ours go
+        .child_fd(PASSPHRASE, Fd::to_child()) // Twisted's "w"
+        .child_fd(STATUS, Fd::from_child()); // Twisted's "r"
     let (decrypted, plaintext) = Deferred::new();
     let protocol = Decrypt {
         passphrase,
@@ -108,6 +111,7 @@ fn decrypt(ciphertext: Bytes, passphrase: Bytes) -> Deferred<Bytes, DecryptError
         Err(error) => Deferred::ready(Err(error.into())),
     }
 }
+// ANCHOR_END: decrypt
 
 fn run() -> Result<Stopped> {
     let path = std::env::args_os().nth(1).context("usage: gpg_decrypt FILE")?;

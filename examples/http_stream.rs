@@ -8,9 +8,10 @@
 //! `--try` it asks itself once, prints the answer and stops. SIGINT, SIGTERM and SIGHUP end the
 //! running programs, and then the server.
 
+// ANCHOR: answer
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,9 +22,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use procession::end_children_with_program;
 use procession::tokio::{Child, ChildStdout, Command, Stdio};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use procession::{BytesMut, end_children_with_program};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The most bytes that one piece of an answer has.
@@ -31,8 +32,7 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// The output of a child as the body of an answer. Its drop ends the child and its group.
 struct Output {
-    stdout: Option<ChildStdout>,
-    _child: Option<Child>,
+    child: Option<(ChildStdout, Child)>,
     /// The answer if there is no child.
     text: Option<String>,
 }
@@ -48,15 +48,10 @@ impl Body for Output {
         if let Some(text) = self.text.take() {
             return Poll::Ready(Some(Ok(Frame::data(text.into()))));
         }
-        let Some(stdout) = &mut self.stdout else { return Poll::Ready(None) };
-        let mut piece = [0; PIECE_BYTES];
-        let mut buffer = ReadBuf::new(&mut piece);
-        let read = ready!(Pin::new(stdout).poll_read(context, &mut buffer));
-        let data = Bytes::copy_from_slice(buffer.filled());
-        Poll::Ready(match read {
-            Ok(()) if data.is_empty() => None,
-            read => Some(read.map(|()| Frame::data(data))),
-        })
+        let Some((stdout, _)) = &mut self.child else { return Poll::Ready(None) };
+        let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+        ready!(pin!(stdout.read_buf(&mut piece)).poll(context))?;
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece.freeze()))))
     }
 }
 
@@ -69,18 +64,19 @@ async fn answer(
     command.args(&program[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).owned(true);
     let (status, body) = match command.spawn() {
         Ok(mut child) => {
-            let stdout = child.stdout.take();
-            (StatusCode::OK, Output { stdout, _child: Some(child), text: None })
+            let child = child.stdout.take().map(|stdout| (stdout, child));
+            (StatusCode::OK, Output { child, text: None })
         }
         Err(error) => {
             let text = Some(format!("{error}\n"));
-            (StatusCode::INTERNAL_SERVER_ERROR, Output { stdout: None, _child: None, text })
+            (StatusCode::INTERNAL_SERVER_ERROR, Output { child: None, text })
         }
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     Ok(response)
 }
+// ANCHOR_END: answer
 
 /// Serves one client after another, each in a task.
 async fn serve(listener: TcpListener, program: Arc<Vec<String>>) -> Result<()> {

@@ -4,9 +4,12 @@ use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::BookItem;
 
-use crate::chapter::{drawing, include};
+use crate::chapter::{code_blocks, drawing, include, lines};
 use crate::edition::Edition;
 use crate::{Faults, Places, diagram, listing, source};
+
+/// What refers to a note below a table.
+const MARKS: [char; 6] = ['¹', '²', '³', '⁴', '⁵', '⁶'];
 
 /// Builds one edition. The other editions are for the links between them.
 pub(crate) fn build(
@@ -39,10 +42,11 @@ impl Page<'_> {
     /// Puts in what the lines name: listings, drawings, files of the repository.
     fn content(&self, text: &str, editions: &[Edition], faults: &mut Faults) -> String {
         let mut result = self.other_editions(editions);
-        let mut is_code = false;
-        for line in text.lines() {
-            is_code ^= line.trim_start().starts_with("```");
-            let line = self.line(line, is_code).unwrap_or_else(|error| {
+        let code = code_blocks(text);
+        for (place, line) in lines(text) {
+            let is_code = code.iter().any(|block| block.range.contains(&place.start));
+            let line = if is_code { self.code(line) } else { self.words(line) };
+            let line = line.unwrap_or_else(|error| {
                 faults.add(format!("{}/{}: {error:#}", self.language, self.name));
                 String::new()
             });
@@ -52,14 +56,18 @@ impl Page<'_> {
         result
     }
 
-    fn line(&self, line: &str, is_code: bool) -> Result<String> {
-        if let Some(include) = include(line) {
-            return listing::text(&self.places.root, &include);
+    fn code(&self, line: &str) -> Result<String> {
+        match include(line) {
+            Some(include) => listing::text(&self.places.root, &include),
+            None => Ok(line.to_owned()),
         }
-        if let Some((caption, name)) = drawing(line) {
-            return diagram::html(&self.places.root, name, caption, self.language);
+    }
+
+    fn words(&self, line: &str) -> Result<String> {
+        match drawing(line) {
+            Some((caption, name)) => diagram::html(&self.places.root, name, caption, self.language),
+            None => Ok(with_marks(&source::link(self.places, line)?)),
         }
-        if is_code { Ok(line.to_owned()) } else { source::link(self.places, line) }
     }
 
     fn other_editions(&self, editions: &[Edition]) -> String {
@@ -76,6 +84,13 @@ impl Page<'_> {
         };
         editions.iter().filter(has_it).map(link).collect()
     }
+}
+
+/// Keeps the mark of a note in the line of its word.
+fn with_marks(line: &str) -> String {
+    MARKS.iter().fold(line.to_owned(), |line, mark| {
+        line.replace(&format!(" {mark}"), &format!("\u{a0}{mark}"))
+    })
 }
 
 /// Writes the page that leads to the editions.

@@ -47,19 +47,19 @@ pub(crate) fn check_readme(places: &Places, faults: &mut Faults) -> Result<()> {
 
 /// Makes the links of a chapter links from the root of the repository.
 fn for_the_root(chapter: &str) -> String {
-    let mut result = String::new();
-    for part in chapter.split_inclusive("](") {
-        // Only the beginning of a part is a target; the first part has none.
-        let target = part.split(')').next().unwrap_or("");
-        let is_target = !result.is_empty() && result.ends_with("](");
-        let is_chapter = is_target && target.split('#').next().is_some_and(|t| t.ends_with(".md"));
+    // Each part but the first begins with the target of a link.
+    let mut parts = chapter.split("](");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        result += "](";
+        let file = part.split([')', '#']).next().unwrap_or_default();
         match part.strip_prefix("../../../") {
-            Some(rest) if is_target => result += rest,
-            _ if is_chapter => {
+            Some(from_the_root) => result += from_the_root,
+            None if file.ends_with(".md") && !file.contains("://") => {
                 result += "book/en/src/";
                 result += part;
             }
-            _ => result += part,
+            None => result += part,
         }
     }
     result
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn links_lead_to_the_same_files() {
-        let chapter = "[a](../../../docs/x.md#y) and [b](why.md) and [c](https://e.org)\n";
-        let wanted = "[a](docs/x.md#y) and [b](book/en/src/why.md) and [c](https://e.org)\n";
+        let chapter = "[a](../../../docs/x.md#y), [b](why.md#z), [c](https://e.org/x.md)\n";
+        let wanted = "[a](docs/x.md#y), [b](book/en/src/why.md#z), [c](https://e.org/x.md)\n";
         assert_eq!(for_the_root(chapter), wanted);
     }
 }

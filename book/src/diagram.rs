@@ -31,29 +31,27 @@ fn translations(words: &str) -> HashMap<&str, &str> {
     words.lines().filter_map(|line| line.split_once(" = ")).collect()
 }
 
-/// Replaces the content of each `<text>` and `<tspan>`. Texts without a letter beyond code stay.
+/// Replaces the content of each `<text>`, which is a line of its own. Code stays.
 fn translated(svg: &str, words: &HashMap<&str, &str>) -> Result<String> {
     let mut result = String::new();
     for line in svg.lines() {
-        let content = line.trim().ends_with("</text>").then(|| {
-            let end = line.rfind("</text>")?;
-            let begin = line[..end].rfind('>')? + 1;
-            Some((begin, end))
-        });
-        match content.flatten() {
-            Some((begin, end)) if !is_code(line) => {
-                let text = &line[begin..end];
-                let word =
-                    words.get(text).with_context(|| format!("no translation of {text:?}"))?;
-                result += &line[..begin];
-                result += word;
-                result += &line[end..];
-            }
-            _ => result += line,
+        if line.contains("<text") && !is_code(line) {
+            let (begin, text, end) =
+                content(line).with_context(|| format!("not one text in one line: {line}"))?;
+            let word = words.get(text).with_context(|| format!("no translation of {text:?}"))?;
+            result += &format!("{begin}{word}{end}\n");
+        } else {
+            result += &format!("{line}\n");
         }
-        result.push('\n');
     }
     Ok(result)
+}
+
+/// Cuts a line with one text into what is before the text, the text, and what is behind it.
+fn content(line: &str) -> Option<(&str, &str, &str)> {
+    let end = line.trim_end().strip_suffix("</text>")?.len();
+    let begin = line[..end].rfind('>')? + 1;
+    (line.matches("<text").count() == 1).then(|| (&line[..begin], &line[begin..end], &line[end..]))
 }
 
 /// Names of the program are the same in every language.
@@ -73,5 +71,7 @@ mod tests {
             "<svg>\n<text x=\"1\">父进程</text>\n<text class=\"code\">write</text>\n</svg>\n";
         assert_eq!(translated(svg, &words).unwrap(), wanted);
         assert!(translated("<text>child</text>\n", &words).is_err());
+        assert!(translated("<text>\nparent</text>\n", &words).is_err());
+        assert!(translated("<text>parent</text> <text>parent</text>\n", &words).is_err());
     }
 }

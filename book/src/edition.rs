@@ -78,24 +78,44 @@ pub(crate) fn compare(editions: &[Edition], places: &Places, faults: &mut Faults
                 Some(followed) if !hash.starts_with(followed) => {
                     println!("{}/{}: behind; now {hash}", edition.language, chapter.name);
                 }
-                Some(_) if !shows_the_same(chapter, wanted) => faults.add(format!(
-                    "{}/{}: other listings or drawings than the original",
-                    edition.language, chapter.name
-                )),
-                Some(_) => {}
+                Some(_) => {
+                    for what in differences(chapter, wanted) {
+                        faults.add(format!(
+                            "{}/{}: other {what} than the original",
+                            edition.language, chapter.name
+                        ));
+                    }
+                }
             }
         }
-        for chapter in &edition.chapters {
-            if original.chapter(&chapter.name).is_none() {
-                faults.add(format!("{}/{}: no original", edition.language, chapter.name));
-            }
-        }
+        compare_order(edition, original, faults);
     }
     Ok(())
 }
 
-fn shows_the_same(chapter: &Chapter, original: &Chapter) -> bool {
-    chapter.includes == original.includes && chapter.drawings == original.drawings
+/// Checks that a translation has only chapters of the original, in its order.
+fn compare_order(edition: &Edition, original: &Edition, faults: &mut Faults) {
+    for chapter in &edition.chapters {
+        if original.chapter(&chapter.name).is_none() {
+            faults.add(format!("{}/{}: no original", edition.language, chapter.name));
+        }
+    }
+    let names = edition.chapters.iter().filter(|chapter| original.chapter(&chapter.name).is_some());
+    let wanted =
+        original.chapters.iter().filter(|chapter| edition.chapter(&chapter.name).is_some());
+    if !names.map(|chapter| &chapter.name).eq(wanted.map(|chapter| &chapter.name)) {
+        faults.add(format!("{}/SUMMARY.md: another order than the original", edition.language));
+    }
+}
+
+/// Returns what a translation shows otherwise than the original.
+fn differences(chapter: &Chapter, original: &Chapter) -> impl Iterator<Item = &'static str> {
+    let pairs = [
+        ("listings", chapter.includes != original.includes),
+        ("drawings", chapter.drawings != original.drawings),
+        ("headings", chapter.headings != original.headings),
+    ];
+    pairs.into_iter().filter_map(|(what, is_different)| is_different.then_some(what))
 }
 
 /// Returns the hash that a translation names in its first line.
@@ -107,7 +127,7 @@ fn followed(text: &str) -> Option<&str> {
 }
 
 /// Returns git's hash of a file's content.
-fn hash(path: &Path) -> Result<String> {
+pub(crate) fn hash(path: &Path) -> Result<String> {
     let output = Command::new("git").arg("hash-object").arg(path).output().context("no git")?;
     ensure!(output.status.success(), "git hash-object {} has failed", path.display());
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())

@@ -1,7 +1,8 @@
 //! Builds the book in each language into `target/book`, and checks it: `cargo xtask book`.
 //!
 //! It checks that each listing is a region of a program that the tests run, that each link and anchor exists,
-//! that the editions have the same listings, and which chapters of a translation are behind the English ones.
+//! that the editions have the same listings, drawings and headings, and which chapters of a translation are
+//! behind the English ones.
 //! It also compares COMPARE.md with the chapter that it is made of; with `--write` it writes that file.
 
 mod build;
@@ -12,6 +13,8 @@ mod edition;
 mod links;
 mod listing;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,38 +56,41 @@ impl Places {
     }
 }
 
-fn run() -> Result<bool> {
-    let places = Places::find()?;
+/// Builds the book, prints how far each translation is, and returns what is wrong.
+fn build(places: &Places) -> Result<Faults> {
     let mut faults = Faults::default();
     if places.output.exists() {
         std::fs::remove_dir_all(&places.output).context("the old pages cannot be removed")?;
     }
-    let there = |language: &&&str| places.language(language).join("src/SUMMARY.md").exists();
-    let languages: Vec<_> = LANGUAGES.iter().filter(there).copied().collect();
-    let editions = languages
+    let editions = LANGUAGES
         .iter()
-        .map(|language| Edition::read(&places, language, &mut faults))
+        .map(|language| Edition::read(places, language, &mut faults))
         .collect::<Result<Vec<_>>>()?;
-    edition::compare(&editions, &places, &mut faults)?;
-    compare::check(&places, std::env::args().any(|arg| arg == "--write"), &mut faults)?;
-    compare::check_readme(&places, &mut faults)?;
+    edition::compare(&editions, places, &mut faults)?;
     for edition in &editions {
-        build::build(&places, edition, &editions, &mut faults)?;
+        build::build(places, edition, &editions, &mut faults)?;
     }
-    build::first_page(&places)?;
+    build::first_page(places)?;
     let pages = links::check(&places.output, &mut faults)?;
     let chapters: usize = editions.iter().map(|edition| edition.chapters.len()).sum();
     println!("{chapters} chapters in {} languages, {pages} pages in target/book", editions.len());
-    for fault in &faults.0 {
-        println!("fault: {fault}");
-    }
-    Ok(faults.0.is_empty())
+    Ok(faults)
+}
+
+fn run() -> Result<Faults> {
+    let places = Places::find()?;
+    let mut faults = build(&places)?;
+    compare::check(&places, std::env::args().any(|arg| arg == "--write"), &mut faults)?;
+    compare::check_readme(&places, &mut faults)?;
+    Ok(faults)
 }
 
 fn main() -> ExitCode {
     match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Faults(faults)) => {
+            faults.iter().for_each(|fault| println!("fault: {fault}"));
+            if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::Places;
@@ -65,6 +65,7 @@ const STYLE: &str = ":root { color-scheme: light dark; }\n\
     html { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 1rem auto; padding: 0 1rem; }\n\
     pre, table { overflow-x: auto; display: block; }\n\
     pre { font-size: 0.85em; }\n\
+    :not(pre) > code { overflow-wrap: anywhere; }\n\
     td, th { border: 1px solid #8886; padding: 0.2em 0.5em; vertical-align: top; }\n\
     table { border-collapse: collapse; }\n\
     img { max-width: 100%; background: white; }\n\
@@ -94,10 +95,9 @@ fn markdown(text: &str, mut on_image: impl FnMut(&str) -> Result<()>) -> Result<
                 }
             }
             Event::End(TagEnd::Heading(_)) => {
-                let Some((start, words)) = heading.take() else {
-                    bail!("a heading without a start")
-                };
-                if let Event::Start(Tag::Heading { id, .. }) = &mut events[start] {
+                if let Some((start, words)) = heading.take()
+                    && let Event::Start(Tag::Heading { id, .. }) = &mut events[start]
+                {
                     *id = Some(CowStr::from(slug(&words)));
                 }
             }
@@ -123,7 +123,7 @@ fn markdown(text: &str, mut on_image: impl FnMut(&str) -> Result<()>) -> Result<
 }
 
 /// Returns the id of a heading, by the rule of code forges.
-fn slug(heading: &str) -> String {
+pub(crate) fn slug(heading: &str) -> String {
     let letters = heading.to_lowercase();
     let kept = letters.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()

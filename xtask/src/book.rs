@@ -5,9 +5,10 @@ use xshell::{Shell, cmd};
 
 use crate::arguments;
 
-/// Builds the book in each language into `target/book`, and checks its links and listings.
+/// Tests the checks, builds the book in each language into `target/book`, and checks its links and listings.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let arguments = arguments();
     let package = ["--manifest-path", "book/Cargo.toml", "--target-dir", "target/book-tool"];
+    cmd!(sh, "cargo test --quiet --locked {package...}").run()?;
     Ok(cmd!(sh, "cargo run --quiet --locked {package...} -- {arguments...}").run()?)
 }

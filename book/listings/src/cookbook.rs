@@ -22,7 +22,6 @@ mod exit_status;
 mod fakes;
 mod from_thread;
 mod from_tokio;
-mod http;
 mod kill_tree;
 mod language_server;
 mod lines;
@@ -91,5 +90,4 @@ pub(crate) const LISTINGS: &[Listing] = &[
     ("blocking", blocking::start),
     ("from_thread", from_thread::start),
     ("from_tokio", from_tokio::start),
-    ("http", http::start),
 ];

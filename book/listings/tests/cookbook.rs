@@ -81,7 +81,6 @@ listings! {
     blocking => prints("apple\npear\n");
     from_thread => prints("ONE\nTWO\n");
     from_tokio => prints("got swordfish\nnothing is left: true\n");
-    http => prints("1\n2\n3\n");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //!
 //! A region between `ANCHOR: name` and `ANCHOR_END: name` is what the book prints. `cargo xtask book` checks
 //! that each listing of the book is such a region.
-#![allow(dead_code, reason = "a listing may be a part of a program")]
 
 mod blocking_run;
 mod cat_protocol;
@@ -13,7 +12,6 @@ mod first_run;
 mod flow;
 mod fortune;
 mod from_tokio;
-mod gpg;
 mod lifetimes;
 mod logged;
 mod machines;

@@ -1,5 +1,8 @@
 //! Programs that are kept running.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 // ANCHOR: monitor
 use std::time::Duration;
 
@@ -9,7 +12,8 @@ fn services() -> Monitor {
     let db = Command::new("postgres").args(["-D", "data"]);
     let web = Policy::on_failure().after("db");
     let web = web.backoff(Duration::from_millis(200), Duration::from_secs(30));
-    Monitor::new().add("db", db, Policy::always().ready_when(Ready::tcp(5432))).add(
+    let ready = Ready::line("ready to accept connections");
+    Monitor::new().add("db", db, Policy::always().ready_when(ready)).add(
         "web",
         Command::new("./web"),
         web,
@@ -21,6 +25,35 @@ fn main() -> Result<Stopped, MonitorError> {
     Reactor::new()?.run_main(services().run())
 }
 // ANCHOR_END: monitor
+
+/// The server ends the program that has started it.
+const STAND_INS: [(&str, &str); 2] = [
+    ("postgres", "echo LOG: database system is ready to accept connections >&2; exec sleep 600"),
+    ("web", "echo started > web.log; kill -TERM $PPID; exec sleep 600"),
+];
+
+#[test]
+fn the_server_starts_when_the_database_is_ready() {
+    // In a folder with stand-ins for both programs, the test runs once more.
+    const WITH_STAND_INS: &str = "TEST_WITH_STAND_INS";
+    if std::env::var_os(WITH_STAND_INS).is_some() {
+        main().unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (program, script) in STAND_INS {
+        let file = folder.path().join(program);
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+    }
+    let name = "services::the_server_starts_when_the_database_is_ready";
+    let again = Command::new(std::env::current_exe().unwrap()).args([name, "--exact"]);
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let again = again.env("PATH", path).env(WITH_STAND_INS, "1").current_dir(folder.path());
+    let outcome = procession::Run::from(again).output_blocking().unwrap();
+    assert_eq!(outcome.signal(), Some(procession::Signal::TERM), "{outcome:?}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("web.log")).unwrap(), "started\n");
+}
 
 mod events {
     // ANCHOR: events

@@ -96,14 +96,22 @@ fn a_long_line_arrives_whole() {
 }
 
 #[test]
-fn only_a_terminal_has_a_raw_mode() {
-    let pair = Pty::open().unwrap();
-    let terminal = pair.slave().unwrap();
-    let before = procession::Termios::of(terminal).unwrap();
-    let raw = procession::RawMode::begin(terminal).unwrap();
-    assert!(!procession::Termios::of(terminal).unwrap().is_canonical());
-    drop(raw);
-    assert_eq!(procession::Termios::of(terminal).unwrap().is_canonical(), before.is_canonical());
+fn the_keys_come_one_by_one_while_the_guard_lives() {
+    // On a terminal of its own, the test runs once more.
+    const ON_A_TERMINAL: &str = "TEST_ON_A_TERMINAL";
+    if std::env::var_os(ON_A_TERMINAL).is_some() {
+        let is_canonical = || procession::Termios::of(std::io::stdin()).unwrap().is_canonical();
+        assert!(is_canonical());
+        let guard = keys_one_by_one().unwrap();
+        assert!(!is_canonical());
+        drop(guard);
+        assert!(is_canonical());
+        return;
+    }
+    let name = "terminals::the_keys_come_one_by_one_while_the_guard_lives";
+    let again = Command::new(std::env::current_exe().unwrap()).args([name, "--exact"]);
+    let again = again.env(ON_A_TERMINAL, "1").pty(Pty::new());
+    Run::from(again).stdin(Stdin::as_in_command()).check().output_blocking().unwrap();
 }
 
 mod size {
