@@ -20,7 +20,7 @@ use crate::spawned::Spawned;
 ///
 /// This trait is sealed: only this crate implements it, so later versions can add methods. Code that is
 /// tested without children takes an `impl SpawnProcess`: a `Handle`, a `Reactor`, a
-/// [`FakeChildren`](crate::FakeChildren), or a reference to one of them.
+/// [`FakeChildren`], or a reference to one of them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot start children",
     label = "this is no `Handle`, `Reactor` or `FakeChildren`, and no reference to one",
