@@ -106,6 +106,7 @@ fn local_option(command: &Command) -> Option<&'static str> {
         (cpus.is_some(), "cpu_affinity"),
         (identity.oom_score_adj.is_some(), "oom_score_adj"),
         (identity.inherit_signals, "inherit_signals"),
+        (identity.at_parent_death.lives_on(), "outlive_parent"),
         (!identity.pre_exec.is_empty(), "pre_exec"),
         (identity.scope.is_some(), "scope"),
     ];
@@ -144,6 +145,7 @@ mod tests {
             (x().cpu_affinity([0]), "cpu_affinity"),
             (x().oom_score_adj(1), "oom_score_adj"),
             (x().inherit_signals(), "inherit_signals"),
+            (x().outlive_parent(), "outlive_parent"),
         ] {
             assert_eq!(Elsewhere::of(&command).unwrap_err(), option);
         }

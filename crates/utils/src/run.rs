@@ -334,8 +334,8 @@ impl<F> Run<F> {
     /// # Errors
     ///
     /// [`OutputError::Launch`] if the launcher cannot carry an option of the
-    /// command, before anything starts: a terminal, ids, descriptors beyond 0 to 2, and
-    /// [`foreground`](Self::foreground) are such.
+    /// command, before anything starts: a terminal, ids, descriptors beyond 0 to 2,
+    /// [`foreground`](Self::foreground) and [`outlive_parent`](Self::outlive_parent) are such.
     ///
     /// # Examples
     ///

@@ -29,7 +29,7 @@ use crate::{LaunchError, Launcher};
 ///
 /// A run goes through a shared connection (`ControlMaster` in `ssh_config(5)`) in a private folder. The
 /// first run makes the connection; the drop of the last clone closes it, which takes some
-/// milliseconds. Four runs share a connection, further ones make more.
+/// milliseconds, and up to three seconds if the host does not answer. Four runs share a connection, further ones make more.
 ///
 /// # What runs there
 ///

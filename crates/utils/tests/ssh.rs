@@ -77,6 +77,7 @@ fn what_counts_here_only_is_refused_before_anything_starts() {
         (with(|command| command.nice(5)), "nice"),
         (with(|command| command.child_fd(5, Fd::null())), "a descriptor beyond 0 to 2"),
         (with(|command| command.arg0("x")), "arg0"),
+        (Run::new("true").outlive_parent().on(&host), "outlive_parent"),
     ] {
         match host.launch(&Command::new("true").uid(1)) {
             Err(LaunchError::NotCarried { option: "uid" }) => {}

@@ -40,6 +40,10 @@ pub(crate) enum AtParentDeath {
 }
 
 impl AtParentDeath {
+    pub(crate) fn lives_on(self) -> bool {
+        self == Self::LivesOn
+    }
+
     pub(crate) fn signal(self) -> Option<Signal> {
         match self {
             Self::Unsaid | Self::LivesOn => None,

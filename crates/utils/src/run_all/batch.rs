@@ -24,7 +24,7 @@ use procession_core::{Deferred, Failed, NoError, Promise};
 use procession_reactor::Handle;
 
 use super::next::Next;
-use super::places::{Floor, Places, Slot};
+use super::places::{Places, Slot, Slots};
 use super::results::{Progress, RunResult};
 use super::state::{BatchState, EndedBatch, Link, LinkKey, OneRun, Start};
 use crate::run::apart::{Apart, Rest, apart};
@@ -51,7 +51,7 @@ pub(super) struct Plan {
 
 pub(super) struct Batch {
     pub(super) reactor: Handle,
-    pub(super) floor: Floor,
+    pub(super) slots: Slots,
     stops_at_error: bool,
     promise: Promise<Vec<RunResult>, NoError>,
     /// Each callback is `None` while it runs.
@@ -69,7 +69,7 @@ impl Batch {
         let state = BatchState::new(plan.runs);
         let batch = Rc::new(Self {
             reactor: reactor.clone(),
-            floor: plan.places.into(),
+            slots: plan.places.into(),
             stops_at_error,
             promise,
             hooks: WithCell::new(plan.hooks),
@@ -105,7 +105,7 @@ impl Batch {
     /// Makes the next program ready, if one more may start before the loop continues.
     fn prepare_next(&self) -> bool {
         let Some(running) = self.state.with(|state| state.may_prepare()) else { return false };
-        let Some(slot) = self.floor.take(running) else { return false };
+        let Some(slot) = self.slots.take(running) else { return false };
         self.state.with(|state| state.prepare(slot));
         true
     }
@@ -142,10 +142,10 @@ impl Batch {
     }
 
     fn begin(&self, run: OneRun, slot: Slot) -> (Deferred<Outcome, OutputError>, Rest) {
-        let (Floor::Hosts(floor), Slot::Host(at)) = (&self.floor, slot) else {
+        let (Slots::Hosts(slots), Slot::Host(at)) = (&self.slots, slot) else {
             return (run.start_boxed_on(&self.reactor, |_| ()), Rest::NOTHING);
         };
-        match apart(run, &floor.hosts[at].place) {
+        match apart(run, &slots.hosts[at].place) {
             Ok(Apart { now, rest }) => (now.start_boxed_on(&self.reactor, |_| ()), rest),
             Err(error) => (Deferred::ready(Err(error)), Rest::NOTHING),
         }
@@ -267,7 +267,7 @@ impl Batch {
     }
 
     fn report_hosts(&self) -> bool {
-        let Some(progress) = self.floor.progress().filter(|_| !self.is_over()) else {
+        let Some(progress) = self.slots.progress().filter(|_| !self.is_over()) else {
             return false;
         };
         let Some(mut call) = self.hooks.with(|hooks| hooks.on_hosts.take()) else { return false };

@@ -7,7 +7,7 @@ use procession_core::Failed;
 
 use super::batch::Batch;
 use super::next::Next;
-use super::places::{Floor, HostFloor, Slot};
+use super::places::{HostSlots, Slot, Slots};
 use super::results::RunResult;
 use super::state::LinkKey;
 use crate::OutputError;
@@ -16,12 +16,12 @@ use crate::run::apart::Rest;
 impl Batch {
     /// Reaches the hosts that are needed. If there is no hope, fails the runs that wait.
     pub(super) fn tend(self: &Rc<Self>) {
-        let Floor::Hosts(floor) = &self.floor else { return };
+        let Slots::Hosts(slots) = &self.slots else { return };
         let waiting = || self.state.with(|state| state.waiting());
-        while let Some(at) = floor.pool.with(|pool| pool.poll_connect(waiting())) {
-            self.connect(floor, at);
+        while let Some(at) = slots.pool.with(|pool| pool.poll_connect(waiting())) {
+            self.connect(slots, at);
         }
-        if let Some(reason) = floor.pool.with(|pool| pool.hopeless()) {
+        if let Some(reason) = slots.pool.with(|pool| pool.hopeless()) {
             while let Some((index, run)) = self.state.with(|state| state.take_waiting()) {
                 let (command, reason) = (run.quoted_command(), reason.clone());
                 drop(run);
@@ -31,8 +31,8 @@ impl Batch {
         }
     }
 
-    fn connect(self: &Rc<Self>, floor: &HostFloor, at: usize) {
-        let arriving = floor.hosts[at].place.arrive();
+    fn connect(self: &Rc<Self>, slots: &HostSlots, at: usize) {
+        let arriving = slots.hosts[at].place.arrive();
         let batch = Rc::clone(self);
         let arrived = self.reactor.defer(async move { arriving.await.map(drop) });
         let link = arrived.then(move |arrived| {
@@ -43,22 +43,22 @@ impl Batch {
     }
 
     fn on_arrived(self: &Rc<Self>, at: usize, arrived: Result<(), Failed<String>>) {
-        let Floor::Hosts(floor) = &self.floor else { return };
+        let Slots::Hosts(slots) = &self.slots else { return };
         match arrived {
-            Ok(()) => floor.pool.with(|pool| pool.on_up(at)),
-            Err(Failed::Error(reason)) => self.set_aside(floor, at, reason),
-            Err(error) => self.set_aside(floor, at, error.to_string()),
+            Ok(()) => slots.pool.with(|pool| pool.on_up(at)),
+            Err(Failed::Error(reason)) => self.set_aside(slots, at, reason),
+            Err(error) => self.set_aside(slots, at, error.to_string()),
         }
         self.report_progress();
         self.fill_later();
     }
 
-    fn set_aside(self: &Rc<Self>, floor: &HostFloor, at: usize, reason: String) {
-        let Some(pause) = floor.pool.with(|pool| pool.on_failed(at, reason)) else { return };
+    fn set_aside(self: &Rc<Self>, slots: &HostSlots, at: usize, reason: String) {
+        let Some(pause) = slots.pool.with(|pool| pool.on_failed(at, reason)) else { return };
         let batch = Rc::clone(self);
         let link = self.pause(pause).then(move |_| {
-            if let Floor::Hosts(floor) = &batch.floor {
-                floor.pool.with(|pool| pool.on_pause_over(at));
+            if let Slots::Hosts(slots) = &batch.slots {
+                slots.pool.with(|pool| pool.on_pause_over(at));
             }
             batch.fill_later();
             Ok(())
@@ -68,15 +68,15 @@ impl Batch {
 
     /// Gives the slot of an attempt back, and decides what follows.
     pub(super) fn leave(self: &Rc<Self>, slot: Slot, rest: Rest, result: &RunResult) -> Next {
-        let (Floor::Hosts(floor), Slot::Host(at)) = (&self.floor, slot) else { return Next::Over };
+        let (Slots::Hosts(slots), Slot::Host(at)) = (&self.slots, slot) else { return Next::Over };
         let error = match result {
             Err(Failed::Error(error)) => Some(error),
             _ => None,
         };
         let lost = error.and_then(loss);
-        floor.pool.with(|pool| pool.on_result(at, result.is_ok(), lost.is_none()));
+        slots.pool.with(|pool| pool.on_result(at, result.is_ok(), lost.is_none()));
         if let Some((reason, _)) = &lost {
-            self.set_aside(floor, at, reason.clone());
+            self.set_aside(slots, at, reason.clone());
         }
         let has_not_started = lost.is_some_and(|(_, may_have_started)| !may_have_started);
         match (rest, error) {

@@ -30,12 +30,12 @@ impl From<Hosts> for Places {
 }
 
 /// The slots of a batch.
-pub(super) enum Floor {
+pub(super) enum Slots {
     Here(usize),
-    Hosts(HostFloor),
+    Hosts(HostSlots),
 }
 
-pub(super) struct HostFloor {
+pub(super) struct HostSlots {
     pub(super) hosts: Vec<Host>,
     pub(super) pool: WithCell<Pool>,
 }
@@ -48,25 +48,25 @@ pub(super) enum Slot {
     Host(usize),
 }
 
-impl From<Places> for Floor {
+impl From<Places> for Slots {
     fn from(places: Places) -> Self {
         match places.0 {
             Kind::Here(parallelism) => Self::Here(parallelism),
             Kind::Hosts(Hosts(hosts)) => {
                 let names = hosts.iter().map(|host| (host.place.name().into_owned(), host.slots));
                 let pool = WithCell::new(Pool::new(names.collect::<Vec<_>>()));
-                Self::Hosts(HostFloor { hosts, pool })
+                Self::Hosts(HostSlots { hosts, pool })
             }
         }
     }
 }
 
-impl Floor {
+impl Slots {
     /// Takes a slot for one more program, if there is one.
     pub(super) fn take(&self, running: usize) -> Option<Slot> {
         match self {
             Self::Here(parallelism) => (running < *parallelism).then_some(Slot::Here),
-            Self::Hosts(floor) => floor.pool.with(|pool| pool.take_slot()).map(Slot::Host),
+            Self::Hosts(slots) => slots.pool.with(|pool| pool.take_slot()).map(Slot::Host),
         }
     }
 
@@ -74,7 +74,7 @@ impl Floor {
     pub(super) fn progress(&self) -> Option<Vec<HostProgress>> {
         match self {
             Self::Here(_) => None,
-            Self::Hosts(floor) => Some(floor.pool.with(|pool| pool.progress())),
+            Self::Hosts(slots) => Some(slots.pool.with(|pool| pool.progress())),
         }
     }
 }

@@ -104,7 +104,9 @@ pub(crate) fn keeper(names: &Names, beat_secs: u64, tenths: u64) -> String {
         r#"{head}{ENDING}umask 077
 m=$$
 trap '' HUP INT PIPE
-if ! mkdir "$d" || ! env echo "$m" >"$d/keeper"; then
+mkdir "$d" || exit 1
+# Where the disk is full, no run could start. The shell's own `echo` would not say why.
+if ! env echo "$m" >"$d/keeper"; then
   rm -rf "$d"
   exit 1
 fi
