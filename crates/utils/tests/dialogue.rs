@@ -85,7 +85,7 @@ fn the_end_is_a_pattern_or_an_error_with_the_status() {
 
                 let mut killed = start(handle, with("kill -9 $$"));
                 let error = killed.expect("never").within(limit()).await.unwrap_err().to_string();
-                assert!(error.contains(" ended by signal 9 without "), "{error}");
+                assert!(error.contains(" ended by signal 9 (SIGKILL) without "), "{error}");
             }
             // It lives on, but prints no more.
             let mut mute = start(handle, sh("exec >/dev/null 2>&1; exec sleep 60"));
