@@ -299,6 +299,14 @@ impl Child {
         self.until(|state| state.exited.clone()).await
     }
 
+    /// Returns how the child ended, or `None` while it runs. Unlike [`wait`](Self::wait), it closes nothing.
+    ///
+    /// The loop reaps the child, so it must have had a turn since the end; this call does not look by
+    /// itself.
+    pub fn try_wait(&self) -> Option<ExitReason> {
+        self.shared.0.with(|state| state.exited.clone())
+    }
+
     /// Waits until the child is reaped and all its descriptors are closed.
     ///
     /// Inputs are closed first, as by [`Child::wait`].
