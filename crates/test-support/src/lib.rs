@@ -14,7 +14,7 @@
 //! ```
 //! use procession_test_support::{Leaks, isolated};
 //!
-//! #[test]
+//! // It has `#[test]` in a test file.
 //! fn no_descriptor_is_left() {
 //!     isolated("no_descriptor_is_left", || {
 //!         let leaks = Leaks::baseline();
