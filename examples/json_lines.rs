@@ -18,12 +18,12 @@ async fn read(run: Run) -> Result<()> {
     let mut lines = run.max_line_bytes(MOST_BYTES).keep(Keep::nothing()).check().lines();
     while let Some(line) = lines.next().await {
         if line.stream == Stream::Stderr {
-            eprintln!("{}", String::from_utf8_lossy(&line));
+            eprintln!("{line}");
             continue;
         }
         ensure!(!line.is_cut(), "a value is longer than {MOST_BYTES} bytes");
-        let value: Value = serde_json::from_slice(&line)
-            .with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&line)))?;
+        let value: Value =
+            serde_json::from_slice(&line).with_context(|| format!("no JSON: {line}"))?;
         println!("{}", value["message"].as_str().unwrap_or("(no message)"));
     }
     lines.outcome().await?;

@@ -59,7 +59,7 @@ fn outputs_do_not_mix() {
 fn failed_commands_are_reported_and_counted_and_the_others_run() {
     let ended = feed(example("parallel"), "echo fine\necho why >&2; exit 3\nkill -9 $$\n");
     assert_eq!((ended.status, ended.stdout.as_str()), (1, "fine\n"));
-    for part in ["exited with status 3 after", ": why\n", "ended by signal 9 after"] {
+    for part in ["exited with status 3 after", ": why\n", "ended by signal 9 (SIGKILL) after"] {
         assert!(ended.stderr.contains(part), "{part} in {}", ended.stderr);
     }
     assert!(ended.stderr.ends_with("parallel: 2 of 3 failed\n"), "{}", ended.stderr);

@@ -74,11 +74,10 @@ fn what_fails_is_started_again_after_pauses_until_it_is_given_up() {
     let ended = run(example("supervisor").arg(file));
     let count = |text: &str| ended.stdout.matches(text).count();
     assert_eq!(count("flaky * started as "), 3, "{}", ended.stdout);
-    assert_eq!(count("flaky * ended by signal 9 after 0."), 3, "{}", ended.stdout);
+    assert_eq!(count("flaky * ended by signal 9 (SIGKILL) after 0."), 3, "{}", ended.stdout);
     assert_eq!(count("flaky * starts again in 0."), 2, "{}", ended.stdout);
     assert!(ended.stdout.ends_with("flaky * failed too often\n"), "{}", ended.stdout);
-    let error =
-        "supervisor: \"flaky\" has failed for good: too many failures: ended by signal 9 after 0.";
+    let error = "supervisor: \"flaky\" has failed for good: too many failures: ended by signal 9 (SIGKILL) after 0.";
     assert!(ended.stderr.starts_with(error) && ended.status == 1, "{}", ended.stderr);
 }
 
@@ -518,5 +517,8 @@ fn the_file_of_the_example_does_what_it_says() {
     assert!(at("db * ready after 0.") < at("web * started as"), "{lines:?}");
     assert_eq!(lines.iter().filter(|line| *line == "flaky | trying").count(), 3, "{lines:?}");
     let rest = server.stop();
-    assert!(rest.iter().any(|line| line.starts_with("db * ended by signal 2 after")), "{rest:?}");
+    assert!(
+        rest.iter().any(|line| line.starts_with("db * ended by signal 2 (SIGINT) after")),
+        "{rest:?}"
+    );
 }

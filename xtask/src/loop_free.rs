@@ -1,5 +1,5 @@
-//! The task `loop-free`: lints and tests the spawner and the blocking runs without the reactor, and
-//! checks their dependencies.
+//! The task `loop-free`: lints, tests and documents the spawner and the blocking runs without the reactor,
+//! and checks their dependencies.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const MOST_PACKAGES: usize = 17;
 /// The packages of the event loop, which must not be in the tree.
 const OF_A_LOOP: [&str; 2] = ["procession-reactor", "polling"];
 
-/// Lints and tests the crates without the feature `reactor`, and checks their dependency trees.
+/// Lints, tests and documents the crates without the feature `reactor`, and checks their dependency trees.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
     let form: Vec<_> = packages.chain(["--no-default-features", "--locked"]).collect();
@@ -31,6 +31,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo clippy {form...} --lib -- -D warnings").run()?;
     cmd!(sh, "cargo test {form...} --lib {tests...}").run()?;
     cmd!(sh, "cargo test {form...} --doc").run()?;
+    documents(sh, form)?;
     for package in PACKAGES {
         let packages = packages_of(sh, &["-p", package, "--no-default-features", "--locked"])?;
         ensure!(packages <= MOST_PACKAGES, "more than {MOST_PACKAGES} packages");
@@ -43,6 +44,13 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     }
     packages_of(sh, &["-p", "procession-tokio", "--locked"])?;
     Ok(())
+}
+
+/// Builds the pages of this form. A link to an item that only the loop has is an error.
+fn documents(sh: &Shell, form: &[&str]) -> Result<()> {
+    let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
+    // Not over the pages of the usual form.
+    Ok(cmd!(sh, "cargo doc {form...} --no-deps --target-dir target/loop-free").run()?)
 }
 
 /// Counts the packages of a dependency tree, in which no event loop of ours may be.

@@ -64,7 +64,7 @@ listings! {
     pty => prints("on a terminal\n24 80\n");
     socket_activation => prints("hello from http\n");
     signal => prints("reloaded\n");
-    kill_tree => prints_lines(&["the shell ended by signal 15 after * s; nothing is left: true"]);
+    kill_tree => prints_lines(&["the shell ended by signal 15 (SIGTERM) after * s; nothing is left: true"]);
     ctrl_c => an_interrupt_ends_every_child;
     own_status => it_ends_with_its_own_status;
     daemon => the_daemon_lives_on;

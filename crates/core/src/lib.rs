@@ -24,31 +24,59 @@
 //! executor: use `procession-reactor`, or your own. A `Deferred` is not [`Send`]: it lives and ends on
 //! one thread.
 //!
-//! # Examples
+//! # Example
 //!
 //! ```
 //! use procession::{Clock, Deferred, Failed, FakeClock};
 //! use std::{cell::Cell, rc::Rc, time::Duration};
 //!
-//! let clock = FakeClock::new();
-//! let (promise, answer) = Deferred::<i32, String>::new();
-//! let answer = answer
-//!     .map(|n| n + 1)
-//!     .and_then(|n| if n > 9 { Ok(n) } else { Err(format!("{n} is too small")) })
-//!     .timeout_on(Duration::from_secs(5), &clock);
-//! promise.complete(Ok(41));
-//! assert_eq!(answer.try_take(), Some(Ok(42)));
+//! fn main() {
+//!     let clock = FakeClock::new();
+//!     let (promise, answer) = Deferred::<i32, String>::new();
+//!     let answer = answer
+//!         .map(|n| n + 1)
+//!         .and_then(|n| if n > 9 { Ok(n) } else { Err(format!("{n} is too small")) })
+//!         .timeout_on(Duration::from_secs(5), &clock);
+//!     promise.complete(Ok(41));
+//!     assert_eq!(answer.try_take(), Some(Ok(42)));
 //!
-//! // Nobody answers: the result is `TimedOut`, and `on_cancel` tells the producer.
-//! let (promise, answer) = Deferred::<i32, String>::new();
-//! let told = Rc::new(Cell::new(false));
-//! let tell = Rc::clone(&told);
-//! promise.on_cancel(move || tell.set(true));
-//! let answer = answer.timeout_on(Duration::from_secs(5), &clock);
-//! clock.advance(Duration::from_secs(5));
-//! assert_eq!(answer.try_take(), Some(Err(Failed::TimedOut)));
-//! assert!(told.get());
+//!     // Nobody answers: the result is `TimedOut`, and `on_cancel` tells the producer.
+//!     let (promise, answer) = Deferred::<i32, String>::new();
+//!     let told = Rc::new(Cell::new(false));
+//!     let tell = Rc::clone(&told);
+//!     promise.on_cancel(move || tell.set(true));
+//!     let answer = answer.timeout_on(Duration::from_secs(5), &clock);
+//!     clock.advance(Duration::from_secs(5));
+//!     assert_eq!(answer.try_take(), Some(Err(Failed::TimedOut)));
+//!     assert!(told.get());
+//! }
 //! ```
+//!
+//! # Errors
+//!
+//! * [`Failed`] says why a [`Deferred`] has no value: an error of its producer, a cancellation, a timeout, or a
+//!   promise that was dropped.
+//! * [`AlreadyCompleted`] says that a promise had a result, and gives the second one back.
+//! * [`WriteError`] says why data was not queued, [`ParseSignalError`] which text is no signal.
+//!
+//! An error that nobody takes is printed, or given to the hook of [`set_unhandled_error_hook`].
+//!
+//! # Panics
+//!
+//! [`Deferred::timeout`] panics in a thread without a clock. A panic of a callback unwinds out of the call
+//! that completed the promise, after all other due callbacks; the links below it get
+//! [`Failed::Abandoned`].
+//!
+//! # Platform
+//!
+//! Only the numbers of signals depend on the system: those of Linux and Android, or those of macOS and the
+//! BSDs (`signal(7)`). Linux on MIPS or SPARC, which has others, is a compile error.
+//!
+//! # Costs
+//!
+//! A promise and its `Deferred` are one allocation. Each link of a chain is one more, and so is its
+//! callback. The stack does not grow with the length of a chain. Nothing here locks, except the hook and
+//! what [`driver`] has for several threads.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]

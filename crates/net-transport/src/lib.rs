@@ -16,14 +16,6 @@
 //! | speak on the standard streams | [`stdio`](NetTransports::stdio), [`stdio_on`](NetTransports::stdio_on) |
 //! | stop | [`Listener::stop_listening`] |
 //!
-//! # What this crate does not do
-//!
-//! * It has no TLS, no datagrams and no HTTP, only byte streams.
-//! * It does not race the addresses of a name (RFC 8305), and does not reconnect.
-//! * It starts no threads, except one for each name that it looks up.
-//! * It does not know processes. `Transport::into_fd` gives a socket to one, and
-//!   `Transport::forward` sends to one what a peer sends.
-//!
 //! # Example
 //!
 //! ```
@@ -68,6 +60,10 @@
 //!
 //! ```
 //! use procession::{Handle, NetTransports, Protocol, Reactor, Target, Transport};
+//! use std::error::Error;
+//! use std::io::{self, Write};
+//! use std::net::{TcpListener, TcpStream};
+//! use std::thread;
 //!
 //! /// The protocol of the connection to the server behind the proxy.
 //! struct Behind;
@@ -97,45 +93,72 @@
 //!
 //!     fn read_closed(&mut self, _: &Transport) {}
 //! }
-//! # use procession::{Bytes, BytesMut, Deferred, Promise};
-//! #
-//! # struct Shout(BytesMut);
-//! #
-//! # impl Protocol for Shout {
-//! #     fn data_received(&mut self, _: &Transport, data: Bytes) {
-//! #         self.0.extend_from_slice(&data);
-//! #     }
-//! #
-//! #     fn read_closed(&mut self, transport: &Transport) {
-//! #         transport.write(self.0.to_ascii_uppercase());
-//! #         transport.lose_connection();
-//! #     }
-//! # }
-//! #
-//! # struct Client(Promise<Bytes, std::io::Error>);
-//! #
-//! # impl Protocol for Client {
-//! #     fn connection_made(&mut self, transport: &Transport) {
-//! #         transport.write("hello");
-//! #         transport.shutdown_write();
-//! #     }
-//! #
-//! #     fn data_received(&mut self, _: &Transport, data: Bytes) {
-//! #         self.0.complete(Ok(data));
-//! #     }
-//! # }
-//! #
-//! # let mut reactor = Reactor::new()?;
-//! # let server = reactor.listen_tcp(("127.0.0.1", 0), || Shout(BytesMut::new()))?;
-//! # let port = server.port().ok_or("not TCP")?;
 //!
-//! let proxy = reactor.listen_tcp(("127.0.0.1", 0), move || Proxy { port })?;
-//! # let (promise, answer) = Deferred::new();
-//! # let port = proxy.port().ok_or("not TCP")?;
-//! # reactor.connect_tcp(("127.0.0.1", port), Client(promise)).detach();
-//! # assert_eq!(reactor.block_on(answer)?, "HELLO");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     // The server and the client are threads here.
+//!     let server = TcpListener::bind("127.0.0.1:0")?;
+//!     let port = server.local_addr()?.port();
+//!     thread::spawn(move || server.accept().and_then(|(mut peer, _)| peer.write_all(b"hello")));
+//!
+//!     let mut reactor = Reactor::new()?;
+//!     let proxy = reactor.listen_tcp(("127.0.0.1", 0), move || Proxy { port })?;
+//!     let port = proxy.port().ok_or("not TCP")?;
+//!     let client = move || io::read_to_string(TcpStream::connect(("127.0.0.1", port))?);
+//!     let answer = reactor.defer_to_thread(client);
+//!     assert_eq!(reactor.block_on(answer)??, "hello");
+//!     Ok(())
+//! }
 //! ```
+//!
+//! # Errors
+//!
+//! * [`ConnectError`] has the destination, the step that failed, and the reason. The protocol was dropped without
+//!   a callback.
+//! * [`ListenError`] has the address and the reason. The factory was dropped.
+//! * [`adopt_stream`](NetTransports::adopt_stream) and [`stdio`](NetTransports::stdio) fail with an
+//!   [`io::Error`](std::io::Error).
+//!
+//! A connection that breaks later is no error of a verb: `connection_lost` gets the reason.
+//!
+//! # Panics
+//!
+//! No verb panics by itself. A panic of a protocol unwinds out of the loop, or, from `connection_made`, out of
+//! [`adopt_stream`](NetTransports::adopt_stream) and [`stdio`](NetTransports::stdio). Its connection is
+//! closed, and the loop can go on.
+//!
+//! # Platform
+//!
+//! | On | What differs |
+//! |---|---|
+//! | Linux | the path of a Unix socket has at most 107 bytes; [`stdio`](NetTransports::stdio) opens pipes and terminals again, so that other users of them do not see them nonblocking |
+//! | macOS, FreeBSD, NetBSD | it compiles, and nobody has run it there; the path has at most 103 bytes; the open file of [`stdio`](NetTransports::stdio) is nonblocking for all while the connection lasts |
+//!
+//! The tests pass with musl and as 32-bit programs.
+//!
+//! # Costs
+//!
+//! Counts do not depend on the machine, and tests hold their limits:
+//!
+//! * An answer to a message takes three system calls: the wait, a read and a write. It takes the server at
+//!   most 1,450 instructions, which is at most 0.7 of tokio's.
+//! * A loop whose connections are idle makes no system call.
+//! * A write queue has no limit unless one is set (`Transport::set_write_hard_limit`); above 64 KiB it pauses
+//!   its producer.
+//! * Each name that is looked up takes a thread until the answer comes (`getaddrinfo(3)` blocks). An address
+//!   takes none.
+//!
+//! # What this crate does not do
+//!
+//! * It has no TLS, no datagrams and no HTTP, only byte streams.
+//! * It does not race the addresses of a name (RFC 8305), and does not reconnect.
+//! * It starts no threads, except one for each name that it looks up.
+//! * It does not know processes. `Transport::into_fd` gives a socket to one, and
+//!   `Transport::forward` sends to one what a peer sends.
+//!
+//! # References
+//!
+//! [tcp(7)](https://man7.org/linux/man-pages/man7/tcp.7.html),
+//! [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html).
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]

@@ -12,6 +12,7 @@
 
 mod backend;
 mod bridge;
+mod discarding;
 mod error;
 mod input;
 mod lines;
@@ -23,7 +24,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
-use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -40,6 +40,7 @@ use procession_reactor::Handle;
 
 use self::backend::ChildBackend;
 use self::bridge::Bridge;
+use self::discarding::DiscardGuard;
 use self::shared::{DialogueState, SharedState, Waiter};
 use self::tail::{Tail, last_line};
 use crate::adopt;
@@ -299,6 +300,14 @@ impl Child {
         self.until(|state| state.exited.clone()).await
     }
 
+    /// Returns how the child ended, or `None` while it runs. Unlike [`wait`](Self::wait), it closes nothing.
+    ///
+    /// The loop reaps the child, so it must have had a turn since the end; this call does not look by
+    /// itself.
+    pub fn try_wait(&self) -> Option<ExitReason> {
+        self.shared.0.with(|state| state.exited.clone())
+    }
+
     /// Waits until the child is reaped and all its descriptors are closed.
     ///
     /// Inputs are closed first, as by [`Child::wait`].
@@ -316,7 +325,7 @@ impl Child {
     #[doc(alias = "wait_with_output")]
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
         self.close_inputs();
-        let _discarding = self.discard_outputs();
+        let _discarding = DiscardGuard::begin(&self.process, &self.shared, &self.outputs);
         let ended = self.until(|state| state.ended.clone()).await;
         ended.map_err(|error| match (error, last_line(&self.stderr_tail())) {
             (ChildError::Terminated { program, reason }, Some(line)) => {
@@ -353,23 +362,6 @@ impl Child {
         let reason = reason.ok_or_else(|| ChildError::ReactorGone { program: program() })?;
         reason.map_err(|reason| ChildError::Terminated { program: program(), reason })
     }
-
-    /// Discards output above the limit on the outputs that were not taken, until the guard is
-    /// dropped.
-    fn discard_outputs(&self) -> DiscardGuard<'_> {
-        let discarding = DiscardGuard(self);
-        for fd in self.outputs.keys() {
-            let paused = self.shared.0.with(|state| {
-                let output = state.outputs.entry(*fd).or_default();
-                output.discarding = true;
-                mem::take(&mut output.paused)
-            });
-            if paused {
-                self.process.resume(*fd);
-            }
-        }
-        discarding
-    }
 }
 
 impl Drop for Child {
@@ -381,19 +373,5 @@ impl Drop for Child {
 impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child").field("process", &self.process).finish_non_exhaustive()
-    }
-}
-
-/// On drop, ends the discarding: a program that stopped waiting may read again.
-#[must_use]
-struct DiscardGuard<'a>(&'a Child);
-
-impl Drop for DiscardGuard<'_> {
-    fn drop(&mut self) {
-        self.0.shared.0.with(|state| {
-            for fd in self.0.outputs.keys() {
-                state.outputs.entry(*fd).or_default().discarding = false;
-            }
-        });
     }
 }

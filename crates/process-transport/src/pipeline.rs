@@ -8,10 +8,11 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use bytes::{Bytes, BytesMut};
 use procession_core::driver::FirstPanic;
-use procession_core::{Deferred, NoError, gather};
+use procession_core::{Deferred, NoError, Promise, gather};
 use procession_protocol::driver::ProcessControl;
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
+use procession_protocol::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
 
@@ -26,6 +27,9 @@ use crate::sys::platform::pipe_above_stdio;
 
 /// A description of several children; the standard output of each is the standard input of the
 /// next.
+///
+/// [`spawn_pipeline`](crate::SpawnProcess::spawn_pipeline) starts it, and
+/// [`pipeline_output`](crate::SpawnProcess::pipeline_output) also keeps what the last stage prints.
 ///
 /// The descriptors of each [`Command`] apply, except 1 of every stage but the last and 0 of every
 /// stage but the first. So by default 0 of the first stage is a pipe that the program writes and
@@ -62,6 +66,9 @@ struct Stage {
     protocol: Box<dyn ProcessProtocol>,
 }
 
+/// The output of the last stage, and how each stage ended.
+pub(crate) type PipelineOutput = Deferred<(Bytes, Vec<ExitReason>), NoError>;
+
 /// The children of a running pipeline.
 ///
 /// Its drop does nothing: the children run on, and are reaped.
@@ -88,6 +95,17 @@ impl Pipeline {
     ) -> Self {
         self.stages.push(Stage { command: command.into(), protocol: Box::new(protocol) });
         self
+    }
+
+    /// Puts a protocol around that of the last stage, which keeps what the stage prints.
+    pub(crate) fn keep_output(mut self) -> (Self, Deferred<Bytes, NoError>) {
+        let (promise, result) = Deferred::new();
+        if let Some(Stage { command, protocol }) = self.stages.pop() {
+            let protocol =
+                Box::new(KeepOutput { inner: protocol, output: BytesMut::new(), promise });
+            self.stages.push(Stage { command, protocol });
+        }
+        (self, result)
     }
 
     /// Hands the stages out, for fakes of them.
@@ -229,3 +247,23 @@ impl fmt::Debug for RunningPipeline {
 struct IgnoreEvents;
 
 impl ProcessProtocol for IgnoreEvents {}
+
+/// Keeps the standard output of a stage, and passes every event on.
+struct KeepOutput {
+    inner: Box<dyn ProcessProtocol>,
+    output: BytesMut,
+    promise: Promise<Bytes, NoError>,
+}
+
+impl ProcessProtocol for KeepOutput {
+    fn on_event(&mut self, process: &Process, event: Event) {
+        if let Event::Data(ChildFd::STDOUT, data) = &event {
+            self.output.extend_from_slice(data);
+        }
+        let is_end = matches!(event, Event::Ended(_));
+        self.inner.on_event(process, event);
+        if is_end {
+            self.promise.complete(Ok(self.output.split().freeze()));
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::fake_children::FakeChildren;
-use crate::pipeline::{Pipeline, RunningPipeline};
+use crate::pipeline::{Pipeline, PipelineOutput, RunningPipeline};
 use crate::sealed::SealedSpawnProcess;
 use crate::soon;
 use crate::spawned::Spawned;
@@ -222,6 +222,40 @@ pub trait SpawnProcess: SealedSpawnProcess {
     ///
     /// As for [`SpawnProcess::spawn_process`], once `connection_made` was called for every stage.
     fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError>;
+
+    /// Starts the stages of a pipeline, and keeps what the last one writes to its standard output.
+    ///
+    /// The result comes when all stages have ended: the output, whole and in memory, and how each stage
+    /// ended, in their order. It fails with `Failed::Abandoned` as [`RunningPipeline::ended`] does. Its drop
+    /// ends no stage. The output is empty if the command of the last stage gives it to something else. A
+    /// protocol of that stage gets its events as well.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SpawnProcess::spawn_pipeline`].
+    ///
+    /// # Panics
+    ///
+    /// As for [`SpawnProcess::spawn_pipeline`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Command, Pipeline, Reactor, SpawnProcess};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let pipeline = Pipeline::new().stage(Command::new("printf").arg("b\\na\\n")).stage("sort");
+    /// let output = reactor.pipeline_output(pipeline)?;
+    /// let (sorted, ends) = reactor.block_on(output)?;
+    /// assert_eq!(sorted, "a\nb\n");
+    /// assert!(ends.iter().all(Result::is_ok));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn pipeline_output(&self, pipeline: Pipeline) -> Result<PipelineOutput, SpawnError> {
+        let (pipeline, output) = pipeline.keep_output();
+        let ended = self.spawn_pipeline(pipeline)?.ended();
+        Ok(output.and_then(|output| ended.map(|ends| (output, ends))))
+    }
 }
 
 impl SpawnProcess for Handle {

@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use procession_core::WriteError;
 use procession_process_transport::{ChildError, Command, Fd, Pty, SpawnProcess, Step};
+use procession_protocol::ExitReasonExt;
 use procession_reactor::{Handle, Reactor};
 
 use crate::dialogue::{block_on, is_pending, start};
@@ -63,6 +64,31 @@ fn both_outputs_are_streams_of_their_own() {
             let Err(ChildError::Terminated { reason, .. }) = child.ended().await else { panic!() };
             assert_eq!(reason.exit_code(), Some(3));
             assert!(child.ended().await.is_err(), "it can be asked again");
+        });
+    });
+}
+
+/// Case AC-11.
+#[test]
+fn the_end_can_be_looked_at_without_a_wait_and_closes_nothing() {
+    behaviour("the_end_can_be_looked_at_without_a_wait_and_closes_nothing", |driver| {
+        block_on(driver, async {
+            let script = "cat <&3 & exec 3<&-; read word; exit 3";
+            let mut child = start(sh(script).child_fd(3, Fd::to_child()));
+            assert_eq!(child.try_wait(), None);
+            child.write("go\n").await.unwrap();
+            let reason = loop {
+                match child.try_wait() {
+                    Some(reason) => break reason,
+                    None => Handle::current().sleep(ms(2)).await,
+                }
+            };
+            assert_eq!(reason.exit_code(), Some(3));
+            // Its child lives on, and the input of that is open.
+            child.write_to_child(3, "more").await.unwrap();
+            assert_eq!(child.stdout().next().await.unwrap(), "more");
+            child.ended().await.unwrap_err();
+            assert_eq!(child.try_wait(), Some(reason));
         });
     });
 }

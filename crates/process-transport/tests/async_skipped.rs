@@ -185,7 +185,7 @@ fn the_error_of_the_end_shows_the_last_line() {
             child.stderr().collect().await;
             assert_eq!(reason(&mut child).await.stderr_line(), None);
             let mut child = start(sh("echo killed >&2; kill -9 $$"));
-            assert_eq!(reason(&mut child).await.to_string(), "ended by signal 9: killed");
+            assert_eq!(reason(&mut child).await.to_string(), "ended by signal 9 (SIGKILL): killed");
             let mut child = start(sh("exit 1"));
             assert_eq!(reason(&mut child).await.to_string(), "exited with status 1");
             // Without a pipe there is no line.

@@ -53,6 +53,38 @@ fn the_bytes_go_from_stage_to_stage_and_every_status_is_returned() {
     });
 }
 
+/// Case AC-10.
+#[test]
+fn the_output_of_the_last_stage_comes_whole_with_every_end() {
+    behaviour("the_output_of_the_last_stage_comes_whole_with_every_end", |driver| {
+        let ended = Rc::new(RefCell::new(Vec::new()));
+        let mut whole = |pipeline| {
+            let result = Rc::clone(&ended);
+            let output = driver.handle().pipeline_output(pipeline).unwrap();
+            output.done(move |output| result.borrow_mut().extend(output.ok()));
+            driver.until("every stage has ended", WATCHDOG, || !ended.borrow().is_empty());
+            ended.take().remove(0)
+        };
+        // A stage that ends after the last one is waited for too.
+        let late = "exec 3>&1; sed 's/^/x/'; exec >&- 3>&-; sleep 0.1; exit 4";
+        let numbers = Pipeline::new().stage(command("/usr/bin/seq").arg("300000"));
+        let (output, ends) = whole(numbers.stage(sh(late)).stage(command("/bin/cat")));
+        assert_eq!(output.len(), 1_988_895 + 300_000);
+        assert_eq!(ends.iter().map(code).collect::<Vec<_>>(), [Some(0), Some(4), Some(0)]);
+        // A protocol of the last stage sees all.
+        let (last, record) = recorded();
+        let said = Pipeline::new().stage_with(last, sh("echo out; echo err >&2; exit 3"));
+        let (output, ends) = whole(said);
+        assert_eq!((&*output, code(&ends[0])), (&b"out\n"[..], Some(3)));
+        assert_eq!((record.text(1), record.text(2)), ("out\n".into(), "err\n".into()));
+        // An output that goes elsewhere is not there.
+        let (output, _) = whole(Pipeline::new().stage(sh("echo out").stdout(Fd::null())));
+        assert!(output.is_empty());
+        let error = driver.handle().pipeline_output(Pipeline::new()).unwrap_err();
+        assert_eq!(error.step(), Step::Validate);
+    });
+}
+
 #[test]
 fn the_program_feeds_the_first_stage_and_has_no_descriptor_of_the_others() {
     let name = "the_program_feeds_the_first_stage_and_has_no_descriptor_of_the_others";

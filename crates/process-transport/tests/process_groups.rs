@@ -236,7 +236,7 @@ fn terminate_ends_an_owned_group() {
         assert_eq!(child.record.signal(), 15);
         driver.until("the result", WATCHDOG, || result.borrow().is_some());
         let text = result.take().unwrap();
-        assert!(text.starts_with("ended by signal 15 after "), "{text}");
+        assert!(text.starts_with("ended by signal 15 (SIGTERM) after "), "{text}");
         driver.until_seen("the grandchild is dead", WATCHDOG, || is_dead(grandchild));
         // The group may live until the grace is over, so its pidfd is kept.
         drop(child);

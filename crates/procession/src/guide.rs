@@ -320,7 +320,7 @@
 //! let server = reactor.spawn_process(Quiet, server)?;
 //! // TERM to the group, and KILL to what lives after ten seconds.
 //! let stopped = server.terminate(Signal::TERM, Duration::from_secs(10));
-//! println!("{}", reactor.block_on(stopped)?); // ended by signal 15 after 0.0 s
+//! println!("{}", reactor.block_on(stopped)?); // ended by signal 15 (SIGTERM) after 0.0 s
 //! # Ok(())
 //! # }
 //! ```

@@ -5,11 +5,14 @@
 //!
 //! ```
 //! use procession::{Reactor, Run};
+//! use std::error::Error;
 //!
-//! let mut reactor = Reactor::new()?;
-//! let date = reactor.block_on(Run::new("date").arg("+%Y").check())?;
-//! println!("it is {}", date.stdout_utf8()?.trim());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let mut reactor = Reactor::new()?;
+//!     let date = reactor.block_on(Run::new("date").arg("+%Y").check())?;
+//!     println!("it is {}", date.stdout_utf8()?.trim());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! Receive every event of a child as it happens:
@@ -47,17 +50,17 @@
 //!
 //! ```
 //! use procession::{Background, Run};
+//! use std::error::Error;
 //! use std::time::Duration;
 //!
-//! # fn block_on<T>(future: impl Future<Output = T>) -> T { futures_lite::future::block_on(future) }
-//! # block_on(async {
-//! let children = Background::start()?; // `Send`, `Sync` and `Clone`: one for the whole program
-//! let upload = b"picture".to_vec();
-//! let convert = Run::new("cat").arg("-").stdin(upload).timeout(Duration::from_secs(5)).check();
-//! let thumbnail = children.run(convert).await?;
-//! # assert_eq!(thumbnail.stdout, "picture");
-//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
-//! # }).unwrap();
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let children = Background::start()?; // `Send`, `Sync` and `Clone`: one for the whole program
+//!     let upload = b"picture".to_vec();
+//!     let convert = Run::new("cat").arg("-").stdin(upload).timeout(Duration::from_secs(5)).check();
+//!     let thumbnail = children.run(convert).wait()?; // or `.await`, on any executor
+//!     assert_eq!(thumbnail.stdout, "picture");
+//!     Ok(())
+//! }
 //! ```
 //!
 //! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
@@ -91,7 +94,7 @@
 //! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
 //!
-//! **Connections**: [`NetTransports`] for TCP and Unix streams, [`Protocol`] and [`Transport`];
+//! **Connections**: [`NetTransports`] for TCP and Unix streams, [`Protocol`] and [`Transport`].
 //!
 //! **Bytes**: [`LineReceiver`] cuts the bytes of a child or a connection into lines, [`FrameReceiver`]
 //! into frames of each [`Framing`]; [`Utf8Chunks`] makes text of them.
@@ -107,22 +110,71 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
 //! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, [`Dialogue`], [`Monitor`], the `get_process_…` functions |
 //! | `regex` | `line` and `Pattern::regex`: regular expressions in dialogues |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
 //! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
 //! | `tracing` | a span of the crate `tracing` for each child: program, process id, path; its start, signals and end, time limits, further attempts; no arguments, variables or data |
-//! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //! | `net` and `run` together | the [`guide`], whose programs use both |
 //!
 //! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
 //!
+//! # Errors
+//!
+//! How a child ends is no error of a verb: it is an [`ExitReason`]. Each error prints what failed, on what,
+//! and why, and converts to [`std::io::Error`]. [`guide::failures`] shows what to do with them.
+//!
+//! * A child that does not start: [`SpawnError`] has the step, the object and the reason. Nothing is left behind.
+//! * A run: [`OutputError`]; many runs: [`RunAllError`]; a launcher: [`LaunchError`].
+//! * A verb of a child or a connection: [`SignalError`], [`WriteError`], [`ForwardError`], [`ProducerError`],
+//!   [`TakeError`], [`AdoptError`]; of an async child: [`ChildError`]; of a scope: [`ScopeError`].
+//! * A connection: [`ConnectError`]; a listener: [`ListenError`]; a frame: [`FrameError`].
+//! * A dialogue: [`DialogueError`]; programs that are kept running: [`MonitorError`], [`ReadyError`]; a loop on a
+//!   thread of its own: [`BackgroundError`].
+//! * A [`Deferred`] fails with [`Failed`]: an error of its producer, a cancellation, a timeout, or a promise that
+//!   was dropped.
+//!
+//! # Panics
+//!
+//! What needs a loop panics in a thread that has none: [`Handle::current`], and the helpers that start by it. A
+//! wait for a loop panics on the thread of that loop. A panic of a callback unwinds out of `run` when
+//! everything is consistent again: the protocol is dropped, its child runs on and is reaped, and `run` may be
+//! called again. No other verb panics, unless its page says so.
+//!
+//! # Platform
+//!
+//! | On | State |
+//! |---|---|
+//! | Linux 5.4 and later | supported: developed on x86-64 with glibc. The tests pass on 5.10, 6.1, 6.12, 6.18 and 7.2, on 7.2 on aarch64, with musl, and as 32-bit programs on x86 |
+//! | Linux on armv7 | it compiles |
+//! | macOS, FreeBSD, NetBSD | it compiles, and nobody has run it there. Children are forked, scopes are process groups, and the options of [`Command`] that only Linux has are errors |
+//!
+//! Each part that differs has a section *Platform*. An older kernel, or a filter, that refuses a call gets a
+//! slower way or a typed error: before Linux 5.9 a child copies the table of descriptors, before 6.9 what a
+//! reaped child has left in its group does not end with the program, before 6.15 the status of a child that
+//! other code has reaped is lost.
+//!
+//! # Costs
+//!
+//! Counts do not depend on the machine, and tests hold their limits:
+//!
+//! | Of | Costs |
+//! |---|---|
+//! | a spawn | at most 34 system calls of the parent, for three pipes and with the child's end. It does not grow with the memory, the descriptors or the children of the program (see [`reserve_spawn_fds`]) |
+//! | its thread | stands still until the exec, usually 50 to 350 µs; [`spawn_process_soon`](SpawnProcess::spawn_process_soon) avoids that |
+//! | a child with one pipe | two descriptors, and at most 600 bytes of memory |
+//! | a message to a child and its answer | three system calls, and 0.74 of tokio's instructions |
+//! | a turn of the loop | one system call; with nothing to do, none |
+//! | a run | 35 system calls of its parent, besides waits; no thread |
+//!
+//! [`guide`] and the pages of the items have the limits of memory and of time.
+//!
 //! # What this crate does not do
 //!
 //! It is not a shell: it does not split command lines or expand globs. It does not sandbox
-//! its children. It is developed and tested on Linux; it compiles for macOS, FreeBSD and NetBSD, but
-//! nobody has run it there yet.
+//! its children. It does not run on Windows.
 
 // Pages link to items of every feature.
 #![cfg_attr(

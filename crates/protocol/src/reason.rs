@@ -100,7 +100,7 @@ pub struct ProcessDone(Box<Ending>);
 ///
 /// let killed = ProcessTerminated::signalled(Signal::TERM);
 /// assert_eq!(killed.signal(), Some(Signal::TERM));
-/// assert_eq!(killed.to_string(), "ended by signal 15");
+/// assert_eq!(killed.to_string(), "ended by signal 15 (SIGTERM)");
 /// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -264,8 +264,13 @@ impl fmt::Display for Ending {
         match (status.code(), status.signal()) {
             (Some(code), _) => write!(f, "exited with status {code}")?,
             (None, Some(signal)) => {
-                let core = if status.core_dumped() { " (core dumped)" } else { "" };
-                write!(f, "ended by signal {signal}{core}")?;
+                write!(f, "ended by signal {signal}")?;
+                match (Signal::from_raw(signal).name(), status.core_dumped()) {
+                    (Some(name), false) => write!(f, " (SIG{name})")?,
+                    (Some(name), true) => write!(f, " (SIG{name}, core dumped)")?,
+                    (None, true) => f.write_str(" (core dumped)")?,
+                    (None, false) => {}
+                }
             }
             (None, None) => write!(f, "ended with wait status {:#06x}", status.into_raw())?,
         }
@@ -308,7 +313,16 @@ mod tests {
         assert_eq!(reason.signal(), Some(Signal::from_raw(6)));
         assert!(reason.core_dumped());
         assert_eq!(reason.exit_code(), None);
-        assert_eq!(reason.to_string(), "ended by signal 6 (core dumped)");
+        assert_eq!(reason.to_string(), "ended by signal 6 (SIGABRT, core dumped)");
+    }
+
+    #[test]
+    fn a_signal_is_named_by_number_and_by_name_if_it_has_one() {
+        let text = |signal| ProcessTerminated::signalled(signal).to_string();
+        assert_eq!(text(Signal::KILL), "ended by signal 9 (SIGKILL)");
+        assert_eq!(text(Signal::from_raw(40)), "ended by signal 40");
+        let reason = exit_reason(40 | 0x80, None).unwrap_err();
+        assert_eq!(reason.to_string(), "ended by signal 40 (core dumped)");
     }
 
     #[test]

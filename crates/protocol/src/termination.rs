@@ -22,7 +22,7 @@ const NO_SUCH_PROCESS: i32 = 3;
 ///
 /// let reason = Err(ProcessTerminated::signalled(Signal::TERM));
 /// let ended = Termination::new(reason, false, Duration::from_millis(1_234));
-/// assert_eq!(ended.to_string(), "ended by signal 15 after 1.2 s");
+/// assert_eq!(ended.to_string(), "ended by signal 15 (SIGTERM) after 1.2 s");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Termination {
@@ -150,7 +150,7 @@ mod tests {
         let ended = Termination::new(reason, true, Duration::from_secs(10));
         assert_eq!(ended.signal(), Some(Signal::KILL));
         assert!(ended.escalated());
-        assert_eq!(ended.to_string(), "ended by signal 9 after 10.0 s");
+        assert_eq!(ended.to_string(), "ended by signal 9 (SIGKILL) after 10.0 s");
     }
 
     #[test]
@@ -167,7 +167,10 @@ mod tests {
         assert!(ended.is_gone());
         let ended = ended.with_survivors();
         assert!(!ended.is_gone() && ended.escalated());
-        assert_eq!(ended.to_string(), "ended by signal 15 after 2.0 s, not all of its group");
+        assert_eq!(
+            ended.to_string(),
+            "ended by signal 15 (SIGTERM) after 2.0 s, not all of its group"
+        );
     }
 
     #[test]

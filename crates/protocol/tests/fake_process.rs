@@ -314,7 +314,7 @@ fn terminate_reports_that_the_signal_ended_the_child() {
     fake.clock().advance(SECOND * 20);
     assert_eq!(fake.signals(), [Signal::TERM, Signal::CONT]);
     let stopped = stopped.try_take().unwrap().unwrap();
-    assert_eq!(stopped.to_string(), "ended by signal 15 after 1.2 s");
+    assert_eq!(stopped.to_string(), "ended by signal 15 (SIGTERM) after 1.2 s");
     assert!(!stopped.escalated());
 }
 

@@ -72,5 +72,5 @@ fn a_word_count_that_is_killed_fails_with_the_signal() {
     let mut fake = FakeProcess::new(WordCount::new("a b\n", promise));
     fake.exit_by_signal(procession_core::Signal::KILL);
     let error = result.try_take().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "ended by signal 9");
+    assert_eq!(error.to_string(), "ended by signal 9 (SIGKILL)");
 }

@@ -61,6 +61,41 @@
 //!     reactor.run() // until `stop` or a signal; the program then dies by that signal
 //! }
 //! ```
+//!
+//! # Errors
+//!
+//! * [`Reactor::new`] fails if the thread has a reactor, and if no descriptors are left.
+//! * [`Reactor::run`] and [`Reactor::turn`] fail if the system's wait fails, which is not expected.
+//! * [`Handle::register`] fails if the poller refuses the descriptor: epoll refuses files.
+//! * [`Handle::on_signal`] fails for a signal that cannot be watched, such as KILL.
+//! * [`Handle::timeout`] fails if the time passes before the future is ready.
+//! * [`DelayedCall::try_cancel`] and its neighbours fail with a [`TimerError`] if the call was made or cancelled,
+//!   [`Handle::try_stop`] with [`NotRunning`] outside of `run`.
+//!
+//! # Panics
+//!
+//! [`Handle::current`] panics in a thread without a reactor. [`Reactor::block_on`] and
+//! [`Reactor::run_until`] panic if the system's wait fails, and awaiting a [`JoinHandle`] if its task
+//! panicked. A panic of a callback unwinds out of `run` when the loop is consistent again; call `run`
+//! again to go on.
+//!
+//! # Platform
+//!
+//! | On | The loop |
+//! |---|---|
+//! | Linux | waits by `epoll_pwait(2)` and is woken by an `eventfd(2)`; the tests pass on 5.10, 6.1, 6.12 and 7.2, with musl, and as a 32-bit program |
+//! | macOS, FreeBSD, NetBSD | waits by the crate `polling` (`kqueue(2)`) and is woken by a pipe; it compiles, and nobody has run it there. A peer's hang-up may go unseen until the next read or write |
+//!
+//! # Costs
+//!
+//! Counts do not depend on the machine, and tests hold their limits:
+//!
+//! * A turn takes one system call, besides those of its callbacks, and 324 instructions: a fifth of
+//!   tokio's. [`Reactor::turn`], called by hand, takes one call more. A loop with nothing to do takes none.
+//! * Many calls from other threads are one wake-up: one write.
+//! * A timer is one entry of a slab; deadlines are exact, and the loop fires a million of them in 0.3 s,
+//!   which takes tokio twice as long.
+//! * [`Handle::defer_to_thread`] starts a thread for each call.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -14,13 +14,14 @@
 //! ```
 //! use procession_test_support::{Leaks, isolated};
 //!
-//! # if false {
-//! isolated("no_descriptor_is_left", || {
-//!     let leaks = Leaks::baseline();
-//!     std::fs::read("/dev/null").unwrap();
-//!     leaks.assert_none();
-//! });
-//! # }
+//! // It has `#[test]` in a test file.
+//! fn no_descriptor_is_left() {
+//!     isolated("no_descriptor_is_left", || {
+//!         let leaks = Leaks::baseline();
+//!         std::fs::read("/dev/null").unwrap();
+//!         leaks.assert_none();
+//!     });
+//! }
 //! ```
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![expect(clippy::missing_panics_doc, reason = "the crate page says it for all functions")]

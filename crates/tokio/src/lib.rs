@@ -7,15 +7,15 @@
 //! use procession_tokio::{Command, Stdio}; // was: tokio::process::Command, std::process::Stdio
 //! use tokio::io::AsyncReadExt;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> std::io::Result<()> {
-//! let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
-//! let mut text = String::new();
-//! child.stdout.take().expect("it is a pipe").read_to_string(&mut text).await?;
-//! assert_eq!(text, "hello\n");
-//! assert!(child.wait().await?.success());
-//! # Ok(())
-//! # }
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> std::io::Result<()> {
+//!     let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+//!     let mut text = String::new();
+//!     child.stdout.take().expect("it is a pipe").read_to_string(&mut text).await?;
+//!     assert_eq!(text, "hello\n");
+//!     assert!(child.wait().await?.success());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! All options of procession are methods of this command too, and every descriptor number has a
@@ -26,28 +26,68 @@
 //! use std::time::Duration;
 //! use tokio::io::AsyncWriteExt;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut command = Command::new("sh");
-//! command.args(["-c", "read word <&3; sleep 600"]).child_fd(3, Fd::to_child()).owned(true);
-//! let mut child = command.spawn()?;
-//! child.take_writer(3)?.write_all(b"a word\n").await?;
-//! let ended = child.terminate(Signal::TERM, Duration::from_secs(5)).await?;
-//! assert!(ended.is_gone()); // the shell and the sleep
-//! # Ok(())
-//! # }
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut command = Command::new("sh");
+//!     command.args(["-c", "read word <&3; sleep 600"]).child_fd(3, Fd::to_child()).owned(true);
+//!     let mut child = command.spawn()?;
+//!     child.take_writer(3)?.write_all(b"a word\n").await?;
+//!     let ended = child.terminate(Signal::TERM, Duration::from_secs(5)).await?;
+//!     assert!(ended.is_gone()); // the shell and the sleep
+//!     Ok(())
+//! }
 //! ```
+//!
+//! # At a glance
+//!
+//! | To | Use |
+//! |---|---|
+//! | describe a child | [`Command`], [`Stdio`], [`Fd`], [`Pty`] |
+//! | start it | [`Command::spawn`]: a [`Child`] |
+//! | run it to its end | [`Command::output`], [`Command::status`] |
+//! | read and write | [`Child::stdin`], [`Child::stdout`], [`Child::take_reader`], [`Child::take_writer`] |
+//! | wait for it | [`Child::wait`], [`Child::wait_with_output`], [`Child::try_wait`] |
+//! | end it, and its group | [`Child::signal`], [`Child::terminate`], [`Child::kill`] |
+//! | take over a child that runs | [`Child::adopt`] |
+//! | end children with the program | [`Command::owned`], [`end_children_with_program`] |
 //!
 //! # How it works
 //!
-//! The exit of a child is reported by its pidfd. No handler of SIGCHLD and no thread is made. Where
-//! the system has no pidfds, waits look at the child at pauses of 1 to 50 ms
-//! ([`Child::has_pidfd`]). Nothing installs a signal handler, except
-//! [`end_children_with_program`] if the program calls it.
+//! The exit of a child is reported by its pidfd. No handler of SIGCHLD and no thread is made. Nothing installs
+//! a signal handler, except [`end_children_with_program`] if the program calls it.
 //!
 //! A descriptor gets into the poller of a runtime when a call on it would block, and not before. So
 //! a spawn needs no runtime, what never blocks costs no `epoll_ctl(2)`, and a child and its streams
 //! may go to another runtime, also after the first one has ended.
+//!
+//! # Errors
+//!
+//! * [`Command::spawn`] fails with a [`SpawnError`], which says which step failed, on what, and why.
+//! * [`Child::take_reader`] and [`Child::take_writer`] fail with a [`TakeError`] if the number has no such end.
+//! * [`Child::signal`] and [`Child::terminate`] fail with a [`SignalError`].
+//! * The others fail with an [`io::Error`](std::io::Error), as those of tokio do.
+//!
+//! # Panics
+//!
+//! What would block panics in a runtime without I/O. A termination, and a wait that needs pauses, also panic
+//! in one without time. Outside of a runtime they give an error.
+//!
+//! # Platform
+//!
+//! | On | What differs |
+//! |---|---|
+//! | Linux | the tests pass with musl and as 32-bit programs; on older kernels see `procession-process-transport` |
+//! | without pidfds | a wait looks at the child after pauses of 1 to 50 ms ([`Child::has_pidfd`]) |
+//! | macOS, FreeBSD, NetBSD | it compiles, and nobody has run it there. A child is forked |
+//!
+//! # Costs
+//!
+//! * A spawn and its wait take 88 system calls, 18 of them the parent's; `tokio::process` takes 166 and 38.
+//!   The time does not grow with the memory or the descriptors of the program, as long as low numbers are free
+//!   (`procession_process_transport::reserve_spawn_fds`).
+//! * A child whose pipes are not used costs at most one `epoll_ctl(2)`.
+//! * A read and a write that do not block are one system call each. A pipe grows to 1 MiB while much data
+//!   passes, and an output is read 2.5 times as fast as tokio's.
 //!
 //! # Compared with `tokio::process`
 //!

@@ -2,31 +2,23 @@
 //!
 //! [`Run`] starts a program, writes its standard input, reads both outputs to their end within
 //! limits, waits for its exit, and gives one [`Outcome`] or one [`OutputError`].
-//! [`get_process_output`], [`get_process_output_merged`], [`get_process_value`] and
-//! [`get_process_output_and_value`] are Twisted's helpers, built on [`Run`]. [`run_all()`] runs
-//! many programs with a limit on how many run at once.
+//! [`Run::output_blocking`] does that in the thread that calls, without a loop and without another
+//! thread. [`Run::on`] runs the program on another machine, by [`Ssh`], [`Srun`] or a [`Launcher`] of your own.
 //!
-//! [`Run::on`] runs a program on another machine, by [`Ssh`] or [`Srun`], and [`run_all()`] sends programs to the
-//! slots of [`Hosts`]. A [`Launcher`] of your own takes them elsewhere.
+#![cfg_attr(
+    feature = "reactor",
+    doc = "On a loop every helper starts its program at once, on the thread's current reactor, and gives a
+[`Deferred`](procession_core::Deferred). You can await it, pass it to `block_on`, or continue it
+with callbacks. Dropping it, cancelling it, and a timeout terminate the child: its process group
+gets TERM, and KILL after a grace of two seconds. This happens in the background, and the child
+is reaped. If the reactor stops before the program has ended, the result is the error
+[`OutputError::Stopped`]. [`Background`] runs a reactor on a thread of its own, for programs on another
+executor or without any."
+)]
 //!
-//! [`Run::output_blocking`] runs the program in the thread that calls, without a loop and without
-//! another thread.
-//!
-//! On a loop every helper starts its program at once, on the thread's current reactor, and gives a
-//! [`Deferred`](procession_core::Deferred). You can await it, pass it to `block_on`, or continue it
-//! with callbacks. Dropping it, cancelling it, and a timeout terminate the child: its process group
-//! gets TERM, and KILL after a grace of two seconds. This happens in the background, and the child
-//! is reaped. If the reactor stops before the program has ended, the result is the error
-//! [`OutputError::Stopped`].
-//!
-//! [`Dialogue`] talks to a program: it waits for what the program prints, and answers.
-//!
-//! [`Background`] runs a reactor on a thread of its own, for programs on another executor or without
-//! any.
-//!
-//! The feature `regex` adds regular expressions to dialogues. The feature `reactor`, which is on by
-//! default, adds everything that runs on a loop. Without it,
-//! [`Run`] blocks, and `cargo tree` shows neither `procession-reactor` nor `polling`.
+//! The feature `reactor`, which is on by default, adds everything that runs on a loop. Without it,
+//! `cargo tree` shows neither `procession-reactor` nor `polling`. The feature `regex` adds regular
+//! expressions to dialogues.
 //!
 //! # At a glance
 //!
@@ -34,38 +26,93 @@
 //! |---|---|
 //! | run a program to its end | [`Run`], [`Run::output_blocking`] |
 //! | bound its output, its time, its tries | [`Run::keep`], [`Run::timeout`], [`Run::retry`] |
-//! | follow its lines | [`Run::for_each_line`], `Run::lines` |
-//! | run many | `run_all` |
-//! | talk to a program | `Dialogue` |
-//! | keep programs running | `Monitor`, `Ready` |
-//! | run on any executor, or from threads | `Background` |
+//! | give it input | [`Stdin`] |
+//! | follow its lines | [`Run::for_each_line`] |
+//! | run it elsewhere | [`Run::on`] with [`Ssh`], [`Srun`] or a [`Launcher`] |
+#![cfg_attr(
+    feature = "reactor",
+    doc = "| follow its lines as a stream | [`Run::lines`] |
+| run many | [`run_all()`], on the slots of [`Hosts`] too |
+| use Twisted's names | [`get_process_output`], [`get_process_output_merged`], [`get_process_value`], [`get_process_output_and_value`] |
+| talk to a program | [`Dialogue`] |
+| keep programs running | [`Monitor`], [`Ready`] |
+| run on any executor, or from threads | [`Background`] |"
+)]
 //!
-//! # What this crate does not do
+//! # Example
 //!
-//! This crate parses no command lines, builds no pipelines, and runs no shell but to launch programs elsewhere. It does not keep
-//! children running and gives their events to no protocol: implement `ProcessProtocol` for that.
-//!
-//! # Examples
-//!
-//! ```no_run
-//! // Not run: it needs git, and a repository.
-//! # use procession::Run;
-//! # use std::time::Duration;
-//! let log = Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check();
-//! println!("{}", log.output_blocking()?.stdout_utf8()?.trim());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! Printed with `{}`, the error has all that a log needs:
+//! Printed with `{}`, an error has all that a log needs:
 //!
 //! ```
 //! use procession::Run;
+//! use std::error::Error;
+//! use std::time::Duration;
 //!
-//! let git = Run::new("sh").args(["-c", "echo fatal: no repository >&2; exit 128"]);
-//! let error = git.check().output_blocking().unwrap_err().to_string();
-//! assert!(error.starts_with("sh -c 'echo fatal: no repository >&2; exit 128' exited with status 128 after 0."));
-//! assert!(error.ends_with(" s: fatal: no repository"));
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let date = Run::new("date").arg("+%Y").timeout(Duration::from_secs(5)).check();
+//!     println!("it is {}", date.output_blocking()?.stdout_utf8()?.trim());
+//!
+//!     let git = Run::new("sh").args(["-c", "echo fatal: no repository >&2; exit 128"]).check();
+//!     let error = git.output_blocking().unwrap_err().to_string();
+//!     let command = "sh -c 'echo fatal: no repository >&2; exit 128'";
+//!     assert!(error.starts_with(&format!("{command} exited with status 128 after 0.")));
+//!     assert!(error.ends_with(" s: fatal: no repository"));
+//!     Ok(())
+//! }
 //! ```
+//!
+//! # Errors
+//!
+//! An error prints the command, the reason, and the end of what the program wrote. An exit status other than 0 is
+//! an error only after [`Run::check`].
+//!
+//! * [`OutputError`]: the program did not start, was too slow, wrote too much, or ended badly. The error has the
+//!   [output](OutputError::stdout) so far.
+//! * [`LaunchError`]: a launcher cannot carry the command.
+#![cfg_attr(
+    feature = "reactor",
+    doc = "* [`RunAllError`]: the first error of many runs, and which run it was.
+* [`DialogueError`]: a step of a dialogue failed. It ends with the last lines of the transcript.
+* [`MonitorError`]: a program cannot be kept running, or has failed for good.
+* [`ReadyError`]: a program did not become ready.
+* [`BackgroundError`]: the loop on a thread of its own has stopped."
+)]
+//!
+//! # Panics
+//!
+//! A blocking run does not panic, unless its callback does.
+#![cfg_attr(
+    feature = "reactor",
+    doc = "What starts on a loop panics in a thread without a reactor. [`InBackground::wait`] panics on the
+background's own thread, and [`Ended::wait`] on that of the program's loop: they would wait for themselves. A
+panic of a callback unwinds out of the loop, or out of the blocking run; the program's group is terminated."
+)]
+//!
+//! # Platform
+//!
+//! | On | What differs |
+//! |---|---|
+//! | Linux | the kernel kills the child if this program is killed or crashes (`PR_SET_PDEATHSIG` in `prctl(2)`). The tests pass on 5.10, 6.1, 6.12 and 7.2, with musl, and as 32-bit programs |
+//! | macOS, FreeBSD, NetBSD | it compiles, and nobody has run it there. A child outlives a crash of this program. The living processes of a group are not seen, so a timeout takes its whole grace. `Ready::notify` is an error |
+//!
+//! # Costs
+//!
+//! * Of each output the first 64 MiB are kept ([`Run::keep`]); the rest is read and counted. A line is cut at
+//!   64 KiB.
+//! * After the exit, a descendant may hold the outputs for half a second. A group has two seconds between
+//!   TERM and KILL. Both can be set.
+//! * A run takes its parent 35 system calls besides its waits. It starts no thread.
+#![cfg_attr(
+    feature = "reactor",
+    doc = "* A [`Background`] is one thread; two more start while several runs wait to start. A run there takes two
+wake-ups of a thread. Output of a child there that nobody takes stops the child, at 1.5 MiB in memory.
+* A [`Dialogue`] holds at most 1 MiB for a wait, and 64 KiB of transcript. A wait looks at each byte once."
+)]
+//!
+//! # What this crate does not do
+//!
+//! This crate parses no command lines, builds no pipelines, and runs no shell but to launch programs elsewhere.
+//! It gives the events of a child to no protocol: implement `ProcessProtocol` for that.
 
 // Pages link to items of the feature.
 #![cfg_attr(

@@ -44,7 +44,7 @@ pub struct OutputLine {
     /// The stream that the line was written to.
     pub stream: Stream,
     /// The bytes of the line, which need not be UTF-8, without the line feed and without a carriage
-    /// return before that: `str::from_utf8(&line)` or `String::from_utf8_lossy(&line)` make text. It is
+    /// return before that: `str::from_utf8(&line)` or `line.to_string()` make text. It is
     /// [cut](Line::is_cut) if it was longer than [`max_line_bytes`](crate::Run::max_line_bytes).
     pub text: Line,
 }
@@ -54,6 +54,13 @@ impl Deref for OutputLine {
 
     fn deref(&self) -> &Line {
         &self.text
+    }
+}
+
+/// Prints the text; what is not UTF-8 is replaced.
+impl fmt::Display for OutputLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.text, f)
     }
 }
 

@@ -265,7 +265,7 @@ fn signals_terminations_and_the_exit_reach_a_child_and_its_handle() {
         let ended = child.terminate(Signal::TERM, Duration::from_secs(5)).await.unwrap();
         assert_eq!(ended.signal(), Some(Signal::TERM));
         let terminated = child.wait().await.unwrap_err();
-        assert_eq!(terminated.to_string(), r#""sh" ended by signal 15"#);
+        assert_eq!(terminated.to_string(), r#""sh" ended by signal 15 (SIGTERM)"#);
         let late = child.signal(Signal::TERM).await.unwrap_err();
         assert!(matches!(late, SignalError::ProcessExitedAlready), "{late:?}");
         let alone = background.spawn_child(Command::new("sleep").arg("600")).await.unwrap();

@@ -80,8 +80,23 @@ fn the_end_is_a_pattern_or_an_error_with_the_status() {
 
             let mut killed = start(handle, with("kill -9 $$"));
             let error = killed.expect("never").within(limit()).await.unwrap_err().to_string();
-            assert!(error.contains(" ended by signal 9 without "), "{error}");
+            assert!(error.contains(" ended by signal 9 (SIGKILL) without "), "{error}");
         }
+        // It has ended, but its child holds the output, or another descriptor.
+        let mut left = start(handle, sh("exec 4<&0; cat <&4 & echo a; exit 3"));
+        left.expect("a\n").within(limit()).await?;
+        let error = left.expect("never").within(ms(500)).await.unwrap_err();
+        let said = "' exited with status 3, its output is open, and the wait timed out after ";
+        assert!(error.to_string().contains(said), "{error}");
+        let DialogueError::TimedOut { reason, .. } = error else { panic!("{error:?}") };
+        assert_eq!(reason.expect("it has ended").exit_code(), Some(3));
+        left.end_input();
+        left.expect(Pattern::end()).within(limit()).await?;
+        let script = "exec 4<&0; cat <&4 >&3 2>&3 & exit 3";
+        let mut left = start(handle, sh(script).child_fd(3, Fd::from_child()));
+        let error = left.expect("never").within(limit()).await.unwrap_err().to_string();
+        assert!(error.contains("' exited with status 3 without "), "{error}");
+        left.end_input();
         // It lives on, but prints no more.
         let mut mute = start(handle, sh("exec >/dev/null 2>&1; exec sleep 60"));
         let error = mute.expect("never").within(limit()).await.unwrap_err().to_string();
@@ -123,9 +138,20 @@ fn a_long_text_is_sent_while_the_program_prints() {
         let mut cat = start(handle, Command::new("cat"));
         // Nobody takes what cat prints, so it stops reading.
         let error = cat.send(text.clone()).await.unwrap_err();
-        assert!(error.to_string().starts_with("cannot write to cat: "), "{error}");
-        let DialogueError::Write { error, .. } = error else { panic!("{error:?}") };
-        assert_eq!(error, procession_core::WriteError::BufferFull);
+        let why = "cat printed more than 1048576 bytes without reading what it was sent: ";
+        assert!(error.to_string().starts_with(why), "{error}");
+        assert!(matches!(error, DialogueError::TooLong { .. }), "{error:?}");
+        // What was sent goes on when there is room.
+        cat.end_input();
+        let mut came = cat.take().len();
+        let rest = loop {
+            match cat.expect(Pattern::end()).within(limit()).await {
+                Ok(found) => break found.before.len(),
+                Err(DialogueError::TooLong { .. }) => came += cat.take().len(),
+                Err(error) => return Err(error),
+            }
+        };
+        assert_eq!(came + rest, text.len());
         let mut cat = start(handle, Command::new("cat"));
         cat.set_max_held_bytes(4 << 20);
         cat.send(text.clone()).await?;

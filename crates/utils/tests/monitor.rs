@@ -165,7 +165,7 @@ fn a_start_that_takes_too_long_is_ended_and_tried_again() {
         let (running, mut events) = start(driver, monitor);
         let seen = until_event(driver, &mut events, |event| is(event, "slow", "not ready in time"));
         assert_eq!(seen.last().unwrap().tail, "loading\n");
-        until(driver, &mut events, "slow", "ended by signal 15");
+        until(driver, &mut events, "slow", "ended by signal 15 (SIGTERM)");
         until(driver, &mut events, "slow", "started as");
         stop(driver, &running, &mut events);
     });
@@ -300,7 +300,10 @@ fn a_program_that_ignores_the_signal_is_killed_after_its_grace() {
         let (running, mut events) = start(driver, monitor);
         until(driver, &mut events, "deaf", "up");
         let told = stop(driver, &running, &mut events);
-        assert!(told.iter().any(|told| told.starts_with("deaf: ended by signal 9")), "{told:?}");
+        assert!(
+            told.iter().any(|told| told.starts_with("deaf: ended by signal 9 (SIGKILL)")),
+            "{told:?}"
+        );
     });
 }
 
@@ -365,7 +368,7 @@ fn a_failure_names_its_cause_and_the_longest_pause_is_no_panic() {
         let (running, _) = start(driver, Monitor::new().add("a", sh("exec sleep 60"), late));
         let error = driver.get(running.ended()).unwrap_err().error().unwrap().to_string();
         assert!(
-            error.contains("not ready after 0.") && error.contains("ended by signal 15"),
+            error.contains("not ready after 0.") && error.contains("ended by signal 15 (SIGTERM)"),
             "{error}"
         );
 

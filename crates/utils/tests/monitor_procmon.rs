@@ -65,7 +65,7 @@ fn a_restart_of_a_program_that_ignores_the_signal_kills_it_and_starts_it_again()
         until(driver, &mut events, "deaf", "up");
         let asked = driver.reactor.now();
         running.restart("deaf").unwrap();
-        until(driver, &mut events, "deaf", "ended by signal 9");
+        until(driver, &mut events, "deaf", "ended by signal 9 (SIGKILL)");
         assert!(driver.reactor.now() - asked >= ms(300), "it had its grace");
         let seen = until_event(driver, &mut events, |event| is(event, "deaf", "up"));
         assert!(!seen.iter().any(|event| is(event, "deaf", "starts again")), "without a pause");
@@ -198,10 +198,10 @@ fn a_program_that_was_killed_has_no_process_until_it_starts_again() {
         let old = pid().expect("it runs");
         let number = Pid::from_raw(i32::try_from(old).unwrap()).unwrap();
         kill_process(number, Signal::KILL).unwrap();
-        until(driver, &mut events, "a", "ended by signal 9");
+        until(driver, &mut events, "a", "ended by signal 9 (SIGKILL)");
         let row = running.table().rows.remove(0);
         assert_eq!((row.pid, row.state), (None, ProgramState::Pausing));
-        assert!(row.note.starts_with("ended by signal 9 after 0."), "{}", row.note);
+        assert!(row.note.starts_with("ended by signal 9 (SIGKILL) after 0."), "{}", row.note);
         until(driver, &mut events, "a", "started");
         assert!(pid().is_some_and(|new| new != old));
         stop(driver, &running, &mut events);

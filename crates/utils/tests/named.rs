@@ -75,7 +75,7 @@ fn value_gives_the_exit_status() {
 fn value_of_a_killed_program_is_an_error_that_names_the_signal() {
     behaviour("value_of_a_killed_program_is_an_error_that_names_the_signal", |driver| {
         let error = driver.get(get_process_value(sh("kill -9 $$"))).unwrap_err();
-        assert!(error.to_string().contains("ended by signal 9 after 0."), "{error}");
+        assert!(error.to_string().contains("ended by signal 9 (SIGKILL) after 0."), "{error}");
         let Failed::Error(error) = error else { panic!("{error:?}") };
         assert!(matches!(error, OutputError::Signalled { .. }));
         assert_eq!(error.terminated().unwrap().signal(), Some(Signal::KILL));

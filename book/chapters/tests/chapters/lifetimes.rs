@@ -14,7 +14,7 @@ async fn stopped(server: Command) -> Result<Termination, Box<dyn Error>> {
     let server = Handle::current().spawn_process(Quiet, server.owned(true))?;
     // TERM to the group, and KILL to what lives after ten seconds.
     let stopped = server.terminate(Signal::TERM, Duration::from_secs(10)).await?;
-    println!("{stopped}"); // ended by signal 15 after 0.0 s
+    println!("{stopped}"); // ended by signal 15 (SIGTERM) after 0.0 s
     Ok(stopped)
 }
 // ANCHOR_END: terminate

@@ -25,29 +25,11 @@ async fn longest_words(text: File) -> Result<(), Box<dyn Error>> {
 // ANCHOR_END: pipeline
 
 // ANCHOR: last
-/// Reads the output of the last stage.
-struct Last {
-    output: BytesMut,
-    result: Promise<Bytes, procession::NoError>,
-}
-
-impl ProcessProtocol for Last {
-    fn out_received(&mut self, _: &Process, data: Bytes) {
-        self.output.extend_from_slice(&data);
-    }
-
-    fn process_ended(&mut self, _: &Process, _: ExitReason) {
-        self.result.complete(Ok(self.output.split().freeze()));
-    }
-}
-
 async fn sorted() -> Result<Bytes, Box<dyn Error>> {
-    let (result, sorted) = Deferred::new();
-    let pipeline = Pipeline::new()
-        .stage(Command::new("printf").arg("b\\na\\n"))
-        .stage_with(Last { output: BytesMut::new(), result }, "sort");
-    Handle::current().spawn_pipeline(pipeline)?;
-    Ok(sorted.await?)
+    let pipeline = Pipeline::new().stage(Command::new("printf").arg("b\\na\\n")).stage("sort");
+    let (sorted, ends) = Handle::current().pipeline_output(pipeline)?.await?;
+    ends.into_iter().collect::<Result<Vec<_>, _>>()?; // a stage that failed is an error
+    Ok(sorted)
 }
 // ANCHOR_END: last
 
@@ -73,7 +55,7 @@ fn a_stage_that_stops_reading_is_no_failure() {
 }
 
 #[test]
-fn the_last_stage_has_a_protocol() {
+fn the_output_of_the_last_stage_is_kept() {
     assert_eq!(Reactor::new().unwrap().block_on(sorted()).unwrap(), "a\nb\n");
 }
 

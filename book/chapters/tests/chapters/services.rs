@@ -66,7 +66,7 @@ mod events {
         let mut lines = Vec::new();
         while let Some(event) = events.next().await {
             match event.change {
-                MonitorChange::Line(line) => lines.push(String::from_utf8_lossy(&line).into()),
+                MonitorChange::Line(line) => lines.push(line.to_string()),
                 MonitorChange::Done => break,
                 other => println!("{}: {other}", event.program),
             }

@@ -8,7 +8,7 @@ use procession::{Reactor, Run, Stopped, run_all};
 fn main() -> Result<Stopped, Box<dyn Error>> {
     let server = |_| {
         let server = Run::new("sh").args(["-c", "sleep 600 & echo $$ $!; wait"]).check();
-        server.for_each_line(|line| println!("{}", String::from_utf8_lossy(&line)))
+        server.for_each_line(|line| println!("{line}"))
     };
     let servers = run_all((0..2).map(server), 2);
     // At SIGINT, SIGTERM or SIGHUP this drops the future and ends the children's groups.

@@ -12,7 +12,7 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
         // The lines are all that is wanted: keep no copy of the output.
         let mut lines = build.keep(Keep::nothing()).lines();
         while let Some(line) = lines.next().await {
-            println!("{}: {}", line.stream, String::from_utf8_lossy(&line));
+            println!("{}: {line}", line.stream);
         }
         lines.outcome().await?; // how it ended
         Ok(())

@@ -6,7 +6,7 @@ use std::error::Error;
 use procession::{Resource, Rlimit, Run};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let limit = Rlimit { soft: Some(256 << 20), hard: Some(256 << 20) };
+    let limit = Rlimit::new(256 << 20);
     // It asks for a buffer of 512 MiB.
     let args = ["if=/dev/zero", "of=/dev/null", "bs=536870912", "count=1"];
     let greedy = Run::new("dd").args(args);

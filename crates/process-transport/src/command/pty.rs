@@ -13,6 +13,11 @@ use crate::terminal_pair;
 ///
 /// Window size and attributes are set before the program runs, so its first look at them is right.
 ///
+/// **A new terminal has no size**: its rows and columns are 0, and `stty size` prints `0 0`. Programs then
+/// guess, or do not draw. Set one by [`size`](Self::size), and change it while the child runs by
+/// [`Process::resize`](procession_protocol::Process::resize) or
+/// [`Spawned::resize`](crate::Spawned::resize).
+///
 /// A new terminal is in canonical mode: the child reads whole lines, and **a line longer than 4,095
 /// bytes is cut there**: the kernel discards the rest up to the line feed, without a report. For
 /// long lines use raw or non-canonical mode

@@ -38,12 +38,34 @@ pub enum Resource {
 }
 
 /// A soft and a hard limit; `None` means no limit.
+///
+/// # Examples
+///
+/// ```
+/// use procession::{Command, Resource, Rlimit};
+///
+/// let sh = Command::new("sh").args(["-c", "ulimit -Sn; ulimit -Hn"]);
+/// let few = sh.clone().rlimit(Resource::OpenFiles, Rlimit::new(64));
+/// assert_eq!(few.spawn()?.output()?.stdout_utf8()?, "64\n64\n");
+/// let may_raise = Rlimit { soft: Some(32), hard: Some(64) };
+/// let few = sh.rlimit(Resource::OpenFiles, may_raise);
+/// assert_eq!(few.spawn()?.output()?.stdout_utf8()?, "32\n64\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rlimit {
     /// The limit that the kernel enforces; the process may raise it up to the hard limit.
     pub soft: Option<u64>,
     /// The ceiling of the soft limit.
     pub hard: Option<u64>,
+}
+
+impl Rlimit {
+    /// Creates a limit that is both the soft and the hard one, so that the process cannot raise it without
+    /// privilege.
+    pub const fn new(limit: u64) -> Self {
+        Self { soft: Some(limit), hard: Some(limit) }
+    }
 }
 
 /// Returns the lowest number that no descriptor can have: the soft limit.

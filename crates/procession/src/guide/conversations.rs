@@ -64,7 +64,7 @@
 //!             // Take it out first: nothing is borrowed while the promise calls those who wait.
 //!             let waiting = self.calculator.0.borrow_mut().waiting.pop_front();
 //!             if let Some(promise) = waiting {
-//!                 promise.complete(Ok(String::from_utf8_lossy(&line).into_owned()));
+//!                 promise.complete(Ok(line.to_string()));
 //!             }
 //!         }
 //!     }

@@ -23,16 +23,11 @@
 //! # }
 //! ```
 //!
-//! At [`Step::Exec`](crate::Step::Exec), `execve(2)` fails for these reasons:
-//!
-//! | reason | cause |
-//! |---|---|
-//! | `ENOENT`, No such file or directory | no such program, in `PATH` or at that path |
-//! | the same, for a script that exists | the interpreter that its first line names does not exist. A first line that ends in a carriage return, as in a file from Windows, names `/bin/sh\r` |
-//! | the same, for a binary that exists | its dynamic loader does not exist: it was built for another C library |
-//! | `EACCES`, Permission denied | the file may not be executed: it has no `x` bit, is a directory, or is on a file system mounted `noexec` |
-//! | `ENOEXEC`, Exec format error | a script without `#!`, which this library does not pass to a shell, or a binary for another processor |
-//! | `E2BIG`, Argument list too long | the arguments and environment together exceed the limit, or a single one is longer than 128 KiB |
+//! The text of an error at [`Step::Exec`](crate::Step::Exec) says what is at fault, as far as the system shows
+//! it: the interpreter of a script, also one whose line ends in a carriage return; the loader of a binary that
+//! was built for another C library; the mode of a file. A script without `#!` is an error (`ENOEXEC`): no
+//! shell is tried. Arguments and environment have a limit together, and each argument one of 128 KiB
+//! (`E2BIG`).
 //!
 //! [`Command::new`](crate::Command::new) documents how a program is looked up.
 //!

@@ -138,6 +138,7 @@
 //! | `LineReceiver`, `lineReceived` | [`LineReceiver`](crate::LineReceiver), `poll` | A value that you feed bytes, not a base class: use one for each descriptor. `new` splits at line feeds and drops a carriage return before them; `with_delimiter` splits at exactly its delimiter. The last line may be unterminated. |
 //! | `lineLengthExceeded`, `MAX_LENGTH` | `Line::is_cut`, `max_length` | A line that is too long arrives cut after its beginning, and the connection stays open. |
 //! | `setRawMode`, `setLineMode`, `rawDataReceived` | `set_raw_mode`, `set_line_mode`, `poll_raw` | |
+//! | `NetstringReceiver`, `Int32StringReceiver` | [`FrameReceiver`](crate::FrameReceiver) with a [`Framing`](crate::Framing) | A value that you feed bytes. |
 //! | `sendLine(line)` | `transport.write(…)` | Write the delimiter yourself. |
 //! | `ProcessEndpoint` | [`StreamAdapter`](crate::StreamAdapter) | **The child's stderr is dropped, not logged**: `log_stderr` is `errFlag=StandardErrorBehavior.LOG`, `keep_stderr` keeps its beginning. |
 //! | `ProtocolWrapper` | [`Protocol::on_event`](crate::Protocol::on_event), [`ProcessProtocol::on_event`](crate::ProcessProtocol::on_event) | A wrapper overrides only this method. |
@@ -154,7 +155,6 @@
 //! | `getDelayedCalls`, `reactor.crash` | Keep the `DelayedCall`s; `stop`. |
 //! | `ReconnectingClientFactory`, `ClientService` | A task that connects, awaits the end, sleeps and tries again. |
 //! | `TimeoutMixin` | A `DelayedCall` that each callback `reset`s. |
-//! | `NetstringReceiver`, `Int32StringReceiver` | Collect `Bytes` in the protocol. |
 //! | `writeConnectionLost`, `setTcpNoDelay`, `setTcpKeepAlive` | `TCP_NODELAY` is always set; `connection_lost` reports a lost writer. |
 //! | `listenUDP`, `listenSSL`, `startTLS` | `register` a socket of your own; TLS needs another library. |
 //! | `reactor.resolve` | `connect_tcp` takes names, and looks them up in a thread. |

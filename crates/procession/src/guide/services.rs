@@ -45,7 +45,7 @@
 //!     let mut lines = Vec::new();
 //!     while let Some(event) = events.next().await {
 //!         match event.change {
-//!             MonitorChange::Line(line) => lines.push(String::from_utf8_lossy(&line).into_owned()),
+//!             MonitorChange::Line(line) => lines.push(line.to_string()),
 //!             MonitorChange::Done => break,
 //!             _ => {}
 //!         }
@@ -81,7 +81,7 @@
 //!     let mut lines = Vec::new();
 //!     while let Some(event) = events.next().await {
 //!         if let MonitorChange::Line(line) = event.change {
-//!             lines.push(String::from_utf8_lossy(&line).into_owned());
+//!             lines.push(line.to_string());
 //!             if lines.len() == 2 {
 //!                 break;
 //!             }

@@ -207,7 +207,7 @@ fn ends() -> Vec<Row> {
     });
     let mut rows = vec![
         row("ProcessTerminated", &exited, "exited with status 3"),
-        row("ProcessTerminated", &killed, "ended by signal 9"),
+        row("ProcessTerminated", &killed, "ended by signal 9 (SIGKILL)"),
     ];
     rows.extend(unknown);
     rows

@@ -51,7 +51,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row_of(
             "OutputError::Signalled",
             get_process_value(sh("kill -9 $$")).map(drop),
-            "sh -c 'kill -9 $$' ended by signal 9 after N s",
+            "sh -c 'kill -9 $$' ended by signal 9 (SIGKILL) after N s",
         ),
         row_of(
             "OutputError::Failed",

@@ -5,7 +5,11 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-/// A line without its delimiter, or the beginning of a line that is too long. It derefs to its bytes.
+/// A line without its delimiter, or the beginning of a line that is too long.
+///
+/// It derefs to its bytes, which need not be UTF-8. Printed with `{}` it is text, in which each byte
+/// sequence that is not UTF-8 is replaced by U+FFFD, as in [`String::from_utf8_lossy`]. Control characters
+/// stay: escape a line from an untrusted program before it goes to a terminal.
 ///
 /// # Examples
 ///
@@ -15,7 +19,7 @@ use bytes::Bytes;
 /// let mut lines = LineReceiver::new().max_length(5);
 /// lines.on_data("short\nmuch too long\n".into());
 /// let line = lines.poll().unwrap();
-/// assert_eq!((str::from_utf8(&line)?, line.is_cut()), ("short", false));
+/// assert_eq!((line.to_string(), line.is_cut()), ("short".into(), false));
 /// let line = lines.poll().unwrap();
 /// assert_eq!((str::from_utf8(&line)?, line.is_cut()), ("much ", true));
 /// # Ok::<(), std::str::Utf8Error>(())
@@ -68,9 +72,28 @@ impl<T: AsRef<[u8]> + ?Sized> PartialEq<&T> for Line {
     }
 }
 
+/// Prints the text; what is not UTF-8 is replaced.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&String::from_utf8_lossy(&self.bytes))
+    }
+}
+
 /// Prints text with escapes, and "..." after a line that is cut.
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}{}", self.bytes, if self.is_cut { "..." } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_printed_as_text_whatever_its_bytes() {
+        let line = |bytes: &'static [u8]| Line { bytes: bytes.into(), is_cut: false };
+        assert_eq!(line(b"no \xff text").to_string(), "no \u{fffd} text");
+        assert_eq!(format!("<{:>5}>", line(b"abc")), "<  abc>");
     }
 }

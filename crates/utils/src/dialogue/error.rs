@@ -54,6 +54,9 @@ pub enum DialogueError {
         wanted: String,
         /// How long the wait took.
         after: Duration,
+        /// How the program ended, if it has. A process that it has started then holds its output open, or
+        /// the wait had not looked at all of it.
+        reason: Option<ExitReason>,
         /// The last 4 KiB of the transcript.
         tail: String,
     },
@@ -69,7 +72,8 @@ pub enum DialogueError {
         /// The last 4 KiB of the transcript.
         tail: String,
     },
-    /// More came without a match than [may be held](crate::Dialogue::set_max_held_bytes).
+    /// More came without a match than [may be held](crate::Dialogue::set_max_held_bytes), or before the
+    /// program had read what it was [sent](crate::Dialogue::send).
     #[non_exhaustive]
     TooLong {
         /// Program and arguments, quoted for a shell.
@@ -145,18 +149,19 @@ impl fmt::Display for DialogueError {
             Self::Pattern { pattern, reason } => {
                 write!(f, "cannot wait for {pattern}: {reason}")
             }
-            Self::TimedOut { command, wanted, after, .. } => {
+            Self::TimedOut { command, wanted, after, reason, .. } => {
                 let after = after.as_secs_f64();
-                write!(f, "{command} timed out after {after:.2} s without {wanted}{tail}")
-            }
-            Self::Ended { command, wanted, reason, .. } => {
                 write!(f, "{command} ")?;
-                match reason {
-                    None => f.write_str("closed its output")?,
-                    Some(Ok(done)) => done.fmt(f)?,
-                    Some(Err(terminated)) => terminated.fmt(f)?,
+                if let Some(reason) = reason {
+                    write!(f, "{}, its output is open, and the wait ", How(reason))?;
                 }
-                write!(f, " without {wanted}{tail}")
+                write!(f, "timed out after {after:.2} s without {wanted}{tail}")
+            }
+            Self::Ended { command, wanted, reason: None, .. } => {
+                write!(f, "{command} closed its output without {wanted}{tail}")
+            }
+            Self::Ended { command, wanted, reason: Some(reason), .. } => {
+                write!(f, "{command} {} without {wanted}{tail}", How(reason))
             }
             Self::TooLong { command, wanted, max_bytes, .. } => {
                 write!(f, "{command} printed more than {max_bytes} bytes without {wanted}{tail}")
@@ -171,6 +176,18 @@ impl fmt::Display for DialogueError {
             Self::ReactorGone { command } => {
                 write!(f, "cannot talk to {command}: the reactor is gone")
             }
+        }
+    }
+}
+
+/// Prints how a program ended.
+struct How<'a>(&'a ExitReason);
+
+impl fmt::Display for How<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(done) => done.fmt(f),
+            Err(terminated) => terminated.fmt(f),
         }
     }
 }

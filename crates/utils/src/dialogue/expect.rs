@@ -76,7 +76,7 @@ impl<'a> Expect<'a> {
             Answer::Over => DialogueError::Ended { command, wanted, reason, tail },
             Answer::TimedOut | Answer::Found(_) => {
                 let after = reactor.now().saturating_sub(self.began.unwrap_or_default());
-                DialogueError::TimedOut { command, wanted, after, tail }
+                DialogueError::TimedOut { command, wanted, after, reason, tail }
             }
         }
     }
@@ -88,7 +88,8 @@ impl Future for Expect<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Some(status) = &mut this.status {
-            let reason = ready!(Pin::new(status).poll(cx)).ok();
+            let ended = ready!(Pin::new(status).poll(cx)).ok();
+            let reason = ended.or_else(|| this.session.child.try_wait());
             return Poll::Ready(Err(this.error(&Answer::Over, reason)));
         }
         match this.began {
@@ -113,7 +114,10 @@ impl Future for Expect<'_> {
                 let reason = ready!(known).ok();
                 Poll::Ready(Err(this.error(&Answer::Over, reason)))
             }
-            Some(answer) => Poll::Ready(Err(this.error(&answer, None))),
+            Some(answer) => {
+                let reason = session.child.try_wait();
+                Poll::Ready(Err(this.error(&answer, reason)))
+            }
             None => {
                 let deadline = session.talk.deadline();
                 session.alarm.set(&session.reactor, deadline, cx);

@@ -25,6 +25,16 @@ const ECHO_WAIT: Duration = Duration::from_secs(2);
 const ECHO_LOOK: Duration = Duration::from_millis(2);
 /// How much of the transcript an error has.
 const TAIL_BYTES: usize = 4096;
+/// What a program does not do that prints too much while it is sent data.
+const READING: &str = "reading what it was sent";
+
+/// Why data were not written to the end.
+enum NotWritten {
+    /// The program takes no more.
+    Failed(WriteError),
+    /// The program printed more than may be held, and does not read until that is taken.
+    NoRoom,
+}
 
 /// The child, and all that the waits and the verbs share.
 pub(super) struct Session {
@@ -144,13 +154,20 @@ impl Session {
         may_be_echoed: bool,
     ) -> Result<(), DialogueError> {
         let written = self.write_and_read(data, may_be_echoed).await;
-        written.map_err(|error| match error {
-            WriteError::ReactorGone => self.reactor_gone(),
-            error => DialogueError::Write { command: self.line.clone(), error, tail: self.tail() },
+        written.map_err(|stopped| {
+            let (command, tail) = (self.line.clone(), self.tail());
+            match stopped {
+                NotWritten::Failed(WriteError::ReactorGone) => self.reactor_gone(),
+                NotWritten::Failed(error) => DialogueError::Write { command, error, tail },
+                NotWritten::NoRoom => {
+                    let (wanted, max_bytes) = (READING.to_owned(), self.talk.max_held_bytes());
+                    DialogueError::TooLong { command, wanted, max_bytes, tail }
+                }
+            }
         })
     }
 
-    async fn write_and_read(&mut self, data: Bytes, may_be_echoed: bool) -> Result<(), WriteError> {
+    async fn write_and_read(&mut self, data: Bytes, may_be_echoed: bool) -> Result<(), NotWritten> {
         let Self { child, output, talk, transcript, reactor, .. } = self;
         let mut written = pin!(child.write(data.clone()));
         let mut queued = Some(data);
@@ -164,8 +181,8 @@ impl Session {
             }
             if let Poll::Ready(written) = written {
                 return Poll::Ready(written.map_err(|error| match error {
-                    ChildError::Write { error, .. } => error,
-                    _ => WriteError::Closed,
+                    ChildError::Write { error, .. } => NotWritten::Failed(error),
+                    _ => NotWritten::Failed(WriteError::Closed),
                 }));
             }
             // A program that waits to print may not read.
@@ -178,7 +195,7 @@ impl Session {
                     Poll::Ready(None) | Poll::Pending => return Poll::Pending,
                 }
             }
-            Poll::Ready(Err(WriteError::BufferFull))
+            Poll::Ready(Err(NotWritten::NoRoom))
         })
         .await
     }

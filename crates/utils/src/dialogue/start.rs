@@ -25,8 +25,9 @@ pub trait StartDialogue: SealedStartDialogue {
     /// Starts a program to talk to.
     ///
     /// With a [terminal](Command::pty) the dialogue has its input and its output; without one it has
-    /// descriptor 0, and 1 and 2 through one pipe, so that their order is kept. A descriptor of these that
-    /// the command gives to something else is left alone.
+    /// descriptor 0, and 1 and 2 through one pipe: their order is kept, and a wait finds what the program
+    /// writes to its standard error as well. A descriptor of these that the command gives to something else
+    /// is left alone.
     ///
     /// The program leads a session and a process group of its own, as that of a [`Run`](crate::Run) does. The
     /// drop of the dialogue ends the group: TERM, and KILL after two seconds. On a terminal `TERM` is

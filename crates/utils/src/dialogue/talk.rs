@@ -19,6 +19,9 @@ use super::session::Session;
 /// [`set_max_held_bytes`](Self::set_max_held_bytes) are held for a wait. While the program of the
 /// dialogue does nothing, about 256 KiB more are read; then the child blocks when it prints.
 ///
+/// Without a terminal, standard error comes through the same pipe as standard output, so a warning may match
+/// a pattern too. `command.stderr(Fd::null())`, or another target, keeps it out.
+///
 /// The drop ends the program's process group: TERM, and KILL after two seconds, in the background.
 ///
 /// # Examples
@@ -52,9 +55,10 @@ impl Dialogue {
     ///
     /// # Errors
     ///
-    /// [`DialogueError::Write`] if the program takes no more input, and if the wait would have to hold
-    /// more of its output than [may be held](Self::set_max_held_bytes): the program does not read while
-    /// it waits to print. [`DialogueError::ReactorGone`].
+    /// [`DialogueError::Write`] if the program takes no more input. [`DialogueError::TooLong`] if it prints
+    /// more than [may be held](Self::set_max_held_bytes) before it has read the data, as `cat` does: a
+    /// program does not read while it waits to print. The data stay queued, and go on when waits or
+    /// [`take`](Self::take) make room. [`DialogueError::ReactorGone`].
     pub async fn send(&mut self, data: impl IntoBytes) -> Result<(), DialogueError> {
         let may_be_echoed = self.0.may_echo();
         self.0.write(data.into_bytes(), may_be_echoed).await

@@ -82,7 +82,7 @@ impl Monitor {
 ///     let mut lines = Vec::new();
 ///     while let Some(event) = events.next().await {
 ///         if let MonitorChange::Line(line) = event.change {
-///             lines.push(String::from_utf8_lossy(&line).into_owned());
+///             lines.push(line.to_string());
 ///         }
 ///         if lines.len() == 3 {
 ///             break;
