@@ -65,7 +65,7 @@ const STYLE: &str = ":root { color-scheme: light dark; }\n\
     html { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 1rem auto; padding: 0 1rem; }\n\
     pre, table { overflow-x: auto; display: block; }\n\
     pre { font-size: 0.85em; }\n\
-    :not(pre) > code { overflow-wrap: anywhere; }\n\
+    h1, h2, h3, p, li { overflow-wrap: anywhere; }\n\
     td, th { border: 1px solid #8886; padding: 0.2em 0.5em; vertical-align: top; }\n\
     table { border-collapse: collapse; }\n\
     img { max-width: 100%; background: white; }\n\

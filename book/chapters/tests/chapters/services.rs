@@ -12,12 +12,8 @@ fn services() -> Monitor {
     let db = Command::new("postgres").args(["-D", "data"]);
     let web = Policy::on_failure().after("db");
     let web = web.backoff(Duration::from_millis(200), Duration::from_secs(30));
-    let ready = Ready::line("ready to accept connections");
-    Monitor::new().add("db", db, Policy::always().ready_when(ready)).add(
-        "web",
-        Command::new("./web"),
-        web,
-    )
+    let always = Policy::always().ready_when(Ready::line("ready to accept connections"));
+    Monitor::new().add("db", db, always).add("web", Command::new("./web"), web)
 }
 
 fn main() -> Result<Stopped, MonitorError> {
