@@ -329,7 +329,8 @@ impl<F> Run<F> {
     ///
     /// Inputs, outputs, limits, timeouts, checks and retries are those of any run. The messages of errors
     /// name the place. A timeout and a cancellation end the program there; that may take up to ten
-    /// seconds beyond [`kill_grace`](Self::kill_grace), if the link is slow.
+    /// seconds beyond [`kill_grace`](Self::kill_grace), if the link is slow. The time of a timeout begins
+    /// when the place is reached, which [`Ssh::connect_timeout`](crate::Ssh::connect_timeout) bounds.
     ///
     /// # Errors
     ///

@@ -25,6 +25,8 @@
 //!
 //! - Inputs, outputs, limits, checks, timeouts and retries are those of any run. The messages of errors name
 //!   the host.
+//! - A connection that is not ready within [`connect_timeout`](crate::Ssh::connect_timeout) has failed. The
+//!   timeout of a run begins afterwards.
 //! - The exit status is the program's. 128 and a number stand for a signal, as in a shell.
 //! - A timeout, a drop, a cancellation and the end of this program end the process group there. If the
 //!   connection is lost, or this program is killed, the other machine ends it by itself.

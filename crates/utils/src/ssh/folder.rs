@@ -39,7 +39,10 @@ impl Folder {
         loop {
             let path = above.join(format!("{PREFIX}{:016x}", random()));
             // It fails if the name is taken, so nobody else's folder is used.
-            DirBuilder::new().mode(0o700).create(&path)?;
+            let made = DirBuilder::new().mode(0o700).create(&path);
+            made.map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", above.display()))
+            })?;
             // Another program may remove the folder until it is locked.
             match lock(&path) {
                 Ok(lock) if path.exists() => return Ok(Self { path, _lock: Some(lock) }),
@@ -123,6 +126,8 @@ mod tests {
         let is_left = ["procession.0123456789abcdef", "procession-0123456789abcdef"]
             .map(|name| path(name).exists());
         assert_eq!(is_left, [false, true], "the second is no folder of this kind");
+        let error = Folder::make_in(&path("none")).unwrap_err().to_string();
+        assert!(error.contains("none: No such file"), "{error}");
         drop([living, other]);
         assert_eq!(fs::read_dir(above.path()).unwrap().count(), 1);
     }

@@ -61,3 +61,37 @@ impl Words {
         words
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(keep_alive: Duration) -> Words {
+        let args = vec!["-o".into(), "BatchMode=no".into()];
+        let connect_timeout = Duration::ZERO;
+        Words { program: "ssh".into(), args, host: "-h".to_owned(), keep_alive, connect_timeout }
+    }
+
+    fn names() -> Names {
+        Names { socket: "/tmp/s".to_owned(), nonce: "n".to_owned() }
+    }
+
+    #[test]
+    fn intervals_are_those_that_every_program_takes() {
+        for (interval, secs) in
+            [(Duration::ZERO, 1), (Duration::from_millis(2999), 2), (Duration::MAX, 86_400)]
+        {
+            let words = words(interval).master(&names());
+            assert!(words.contains(&format!("ServerAliveInterval={secs}").into()), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn options_of_the_library_come_before_those_of_the_user_and_the_host_last() {
+        let words = words(Duration::ZERO).session(&names());
+        let at = |word: &str| words.iter().position(|found| found == word).unwrap();
+        assert!(at("BatchMode=yes") < at("BatchMode=no") && at("BatchMode=no") < at("--"));
+        assert_eq!(at("--") + 2, words.len());
+        assert_eq!(words.last().unwrap(), "-h", "a host that looks like an option is none");
+    }
+}
