@@ -2,6 +2,8 @@
 //!
 //! A [`Dialogue`](crate::Dialogue) sends text to a program, and waits for what it prints. Programs that talk
 //! to people often need a terminal: without one they print no prompt, or keep their output back in a buffer.
+//! What they write to standard error is waited for as well; `stderr(Fd::null())` keeps it out, without a
+//! terminal.
 //!
 //! ```
 //! # #[cfg(feature = "regex")]
