@@ -31,7 +31,6 @@ pub(super) enum Table {
 
 /// How the child leaves its parent's table, and gets its descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can share a table"))]
 pub(super) struct Shared {
     /// The numbers of the mailbox. `sender` lies above what the child keeps, so it is open only if the
     /// table is still shared.
@@ -42,8 +41,8 @@ pub(super) struct Shared {
 
 /// How the child gets its descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can share a table"))]
 pub(super) enum Passing {
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has mailboxes"))]
     /// This many are in the mailbox.
     Mail { count: usize },
     /// They are on their numbers, all of them below [`KEPT`].
