@@ -4,9 +4,9 @@
 //
 // It answers each line of its standard input with `value MICROSECONDS`, the mean of COUNT spawns of
 // PROGRAMS/exit0 with three pipes, which are read to their end, and reaped. Until its first system
-// call, the child shares memory and descriptor table with its parent. It receives its descriptors
-// over a socketpair, and resets every disposition. The parent watches the pipes and the exit with
-// epoll.
+// call, the child shares memory and descriptor table with its parent. It keeps the numbers below KEPT,
+// and moves its descriptors from there to their targets. If one has a higher number, it receives them
+// over a socketpair. It resets every disposition. The parent watches the pipes and the exit with epoll.
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 
 extern char **environ;
 
-enum { STACK = 64 * 1024, FDS = 4 };
+enum { STACK = 64 * 1024, FDS = 4, KEPT = 64 };
 
 static char program[4096], holder[4096];
 static char *child_stack;
@@ -44,7 +44,8 @@ static void fail(const char *what) {
 
 struct child {
     const char *program;
-    int count, failed;
+    const int *fds;
+    int count, by_mail, failed;
 };
 
 // A message with room for the descriptors of one child.
@@ -61,14 +62,26 @@ static struct msghdr *letter(struct mail *mail, int count) {
     return &mail->header;
 }
 
+// Leaves the parent's descriptor table with the descriptors of the child on the lowest numbers, which are
+// those that the program should have.
+static void take_fds(const struct child *child) {
+    if (close_range(child->by_mail ? receiver + 1 : KEPT, ~0U, CLOSE_RANGE_UNSHARE)) _exit(127);
+    if (fcntl(sender, F_GETFD) != -1) _exit(127);
+    if (child->by_mail) {
+        struct mail mail;
+        close_range(0, receiver - 1, 0);
+        if (recvmsg(receiver, letter(&mail, child->count), MSG_DONTWAIT) != 1) _exit(127);
+        return;
+    }
+    // No target is the number of another one of them: 0 to 2 are open here, and 3 is the receiver.
+    for (int i = 0; i < child->count; i++)
+        if (dup2(child->fds[i], i) != i) _exit(127);
+    close_range(child->count, ~0U, 0);
+}
+
 static int in_child(void *data) {
     struct child *child = data;
-    struct mail mail;
-    if (close_range(receiver + 1, ~0U, CLOSE_RANGE_UNSHARE)) _exit(127);
-    if (fcntl(sender, F_GETFD) != -1) _exit(127);
-    close_range(0, receiver - 1, 0);
-    // They get the lowest numbers, which are those that the program should have.
-    if (recvmsg(receiver, letter(&mail, child->count), MSG_DONTWAIT) != 1) _exit(127);
+    take_fds(child);
     if (with_session || with_pty) setsid();
     if (with_pty) ioctl(0, TIOCSCTTY, 0);
     // A child must start with default dispositions, and no call reports which ones the parent has
@@ -86,8 +99,7 @@ static int in_child(void *data) {
     _exit(127);
 }
 
-// Sends `fds`, starts the program, and returns a descriptor of the process.
-static int start(const char *name, const int *fds, int count) {
+static void send_fds(const int *fds, int count) {
     struct mail mail = {.byte = 'x'};
     struct msghdr *message = letter(&mail, count);
     struct cmsghdr *rights = CMSG_FIRSTHDR(message);
@@ -96,7 +108,13 @@ static int start(const char *name, const int *fds, int count) {
     rights->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(rights), fds, count * sizeof(int));
     if (sendmsg(sender, message, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) fail("sendmsg");
-    struct child child = {name, count, 0};
+}
+
+// Passes `fds`, starts the program, and returns a descriptor of the process.
+static int start(const char *name, const int *fds, int count) {
+    struct child child = {name, fds, count, 0, 0};
+    for (int i = 0; i < count; i++) child.by_mail |= fds[i] >= KEPT;
+    if (child.by_mail) send_fds(fds, count);
     int pidfd = -1;
     sigset_t all, before;
     sigfillset(&all);
@@ -105,8 +123,6 @@ static int start(const char *name, const int *fds, int count) {
                     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0 || pidfd < 0 || child.failed) fail("clone");
-    // If the child has not received the message, the next child would receive it.
-    recv(receiver, &mail.byte, 1, MSG_DONTWAIT);
     return pidfd;
 }
 
@@ -199,7 +215,9 @@ int main(int argc, char **argv) {
     int mailbox[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, mailbox)) fail("socketpair");
     receiver = mailbox[0];
-    sender = mailbox[1];
+    sender = fcntl(mailbox[1], F_DUPFD_CLOEXEC, KEPT);
+    if (sender < 0) fail("fcntl");
+    close(mailbox[1]);
     if ((watched = epoll_create1(EPOLL_CLOEXEC)) < 0) fail("epoll_create1");
     signal(SIGPIPE, SIG_IGN);
     child_stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,22 +1,28 @@
 //! What the library does in a program with one thread: it passes the environment to the children without
-//! a copy, and enlarges the table of descriptors. The harness of the other tests has threads, so this
-//! test is a program of its own.
+//! a copy, and their descriptors without a message, and enlarges the table of descriptors. The harness of
+//! the other tests has threads, so this test is a program of its own.
 
 mod util;
 
+#[path = "spawn_paths/filter.rs"]
+mod filter;
 #[path = "spawn_paths/paths.rs"]
 mod paths;
 
+use std::fs::File;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use procession_process_transport::{SpawnProcess, reserve_spawn_fds};
+use procession_process_transport::{Command, Fd, SpawnProcess, reserve_spawn_fds};
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::io::{FdFlags, fcntl_getfd};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, setrlimit, waitpid};
 
+use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
-use crate::util::{Recorder, WATCHDOG, sys};
+use crate::util::{Leaks, PROBE, Recorder, WATCHDOG, forced_path, ms, sys};
 
 const NAME: &str = "PROCESSION_TEST_VARIABLE";
 
@@ -84,12 +90,71 @@ fn a_table_that_threads_share_stays_as_it_is() {
     other.join().expect("it does nothing").expect_err("nothing is sent");
 }
 
+/// Runs `body` in a copy of this process.
+fn in_a_copy(body: impl FnOnce()) {
+    let pid = sys::fork(|| {
+        sys::alarm(ms(20_000));
+        body();
+        0
+    });
+    let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
+    let (_, status) = waited.expect("it is our child").expect("it has ended");
+    assert_eq!(status.exit_status(), Some(0), "{status:?}");
+}
+
+/// Returns the descriptors of a child of this command, and the path that it was started on.
+fn descriptors(command: impl FnOnce(Command) -> Command) -> (String, SpawnPath) {
+    let child = command(Command::new(PROBE).args(["fdlist", "1"])).spawn().expect("it starts");
+    let path = child.spawned_by();
+    let output = child.output().expect("it ends");
+    (String::from_utf8_lossy(output.stdout()).into_owned(), path)
+}
+
+/// A filter refuses messages, so whoever is started in a shared table has got none.
+fn descriptors_reach_the_child_without_a_message() {
+    in_a_copy(|| {
+        answer(libc::SYS_sendmsg, Calls::All, libc::EPERM);
+        let null = || File::open("/dev/null").expect("it opens");
+        let at = |number| Arc::new(sys::copy_at(null(), number, false));
+        let (low, last) = (at(20), at(63));
+        let listed = |list: &str, path| (list.to_owned(), path);
+        let all = |command: Command| command;
+        assert_eq!(descriptors(all), listed("[0, 1, 2]", SpawnPath::SharedFiles));
+        // Numbers of the child's own, among them some that its parent also uses.
+        let mapped = descriptors(|command| {
+            let command = command.child_fd(20, Fd::from_child()).child_fd(7, Fd::to_child());
+            command.child_fd(300, Fd::inherit(low.clone())).child_fd(3, Fd::inherit(last.clone()))
+        });
+        assert_eq!(mapped, listed("[0, 1, 2, 3, 7, 20, 300]", SpawnPath::SharedFiles));
+        // What lies above the numbers that a child keeps takes a message.
+        let high = at(70);
+        assert_eq!(descriptors(all), listed("[0, 1, 2]", SpawnPath::SharedFiles));
+        let mapped = descriptors(|command| command.child_fd(3, Fd::inherit(high.clone())));
+        assert_eq!(mapped, listed("[0, 1, 2, 3]", SpawnPath::SharedMemory));
+        for mine in [&low, &last, &high] {
+            assert_eq!(fcntl_getfd(mine), Ok(FdFlags::empty()), "the parent's table is untouched");
+        }
+        // So does a child of a program with threads.
+        let (end, ends) = channel::<()>();
+        let other = thread::spawn(move || ends.recv());
+        assert_eq!(descriptors(all), listed("[0, 1, 2]", SpawnPath::SharedMemory));
+        drop(end);
+        other.join().expect("it does nothing").expect_err("nothing is sent");
+        Leaks::assert_no_children();
+    });
+    println!("test descriptors_reach_the_child_without_a_message ... ok");
+}
+
 fn main() {
     if std::env::args().any(|word| word == BESIDE_A_THREAD) {
         return a_table_that_threads_share_stays_as_it_is();
     }
     if cfg!(target_os = "linux") {
         the_table_has_room_before_there_are_threads();
+    }
+    // Only the GNU C library says that there is one thread.
+    if cfg!(all(target_os = "linux", target_env = "gnu")) && forced_path().is_none() {
+        descriptors_reach_the_child_without_a_message();
     }
     let mut reactor = Reactor::new().expect("a reactor");
     for value in ["one", "", "two"] {

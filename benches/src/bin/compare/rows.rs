@@ -413,7 +413,7 @@ const ROWS: &[Row] = &[
         better: Less,
         drive: Drive::Rounds,
         processors: Any,
-        limit: Some("a blocking wait for each"),
+        limit: Some("a blocking read and a blocking wait for each"),
         peers: &["tokio", "async-process"],
         goals: &[("tokio", 1.2)],
         allowed: None,

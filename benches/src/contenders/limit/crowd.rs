@@ -1,4 +1,4 @@
-//! Reaping, with waits only.
+//! Reading and reaping, with calls that block.
 
 use std::process::{Child, Command, Stdio};
 
@@ -20,15 +20,16 @@ pub(crate) fn start(job: &Job) -> Result<(Leash, Vec<Child>)> {
     Ok((leash, children))
 }
 
-/// Waits for each child with a blocking call. Returns microseconds.
+/// Reads each child's pipe to its end, as everyone in this row must, and waits for the child, with calls that
+/// block. Returns microseconds.
 pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
         let (leash, children) = start(&job)?;
         let watch = Stopwatch::start();
         leash.let_go();
-        for mut child in children {
-            child.wait()?;
+        for child in children {
+            child.wait_with_output()?;
         }
         Ok(watch.micros_each(job.crowd))
     }))

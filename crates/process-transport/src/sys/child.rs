@@ -9,7 +9,7 @@
 //! foreign code (except `pre_exec` closures, on the path that copies memory). It cannot unwind: a
 //! closure that panics aborts the child.
 //!
-//! On the mailbox path the child also shares its parent's descriptor table until its first system
+//! On the path with shared files the child also shares its parent's descriptor table until its first system
 //! call has succeeded. A check after that call makes sure of it before the child touches anything
 //! else.
 
@@ -27,6 +27,7 @@ use super::request::{Group, Request};
 #[cfg(target_os = "linux")]
 use super::stale;
 use super::step::Step;
+use super::table::{Passing, Shared, Table};
 
 /// The highest signal number; 0 is no signal.
 const SIGNALS: c_int = 64;
@@ -68,17 +69,6 @@ pub(super) struct Descriptors<'a> {
     pub(super) may_be_stale: bool,
 }
 
-/// The descriptor table that the child starts with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
-    /// A copy of the parent's.
-    Copied,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can share it"))]
-    /// The parent's own, until it is unshared above `receiver`; `count` descriptors come by mail.
-    /// `sender` lies above `receiver`, so it is open only if the table is still shared.
-    Shared { receiver: c_int, sender: c_int, count: usize },
-}
-
 /// Runs the child. Returns the status to end with if no program was executed.
 pub(super) fn run(job: &Job<'_>) -> c_int {
     job.report.on_running();
@@ -93,30 +83,34 @@ pub(super) fn run(job: &Job<'_>) -> c_int {
 
 /// Makes sure that the descriptor table is the child's own, with the descriptors that it gets.
 fn own_table(job: &Job<'_>) -> Call {
-    let Table::Shared { receiver, sender, count } = job.fds.table else { return Ok(()) };
-    let full = full_word(job, receiver); // this only reads the table
+    let Table::Shared(shared) = job.fds.table else { return Ok(()) };
+    let (Shared { receiver, sender, passing }, cut) = (shared, shared.cut());
+    let full = full_word(job, cut); // this only reads the table
     job.report.on_stage(Stage::Closing);
     // The first of all system calls: a change before it would change the parent's table.
-    raw::unshare_from(above(receiver))?;
+    raw::unshare_from(above(cut))?;
     // The proof, because a filter may have faked the success. The parent never closes its end.
     if raw::is_open(sender) {
         return Err(libc::EPERM);
     }
-    if receiver > 0 {
+    if receiver > 0 && passing != Passing::Numbers {
         raw::close_range(0, above(receiver) - 2, 0)?;
     }
     job.report.on_stage(Stage::Running);
     check_stale_mark(job, receiver, full)?;
-    if count > 0 {
-        raw::receive_fds(receiver, count)?;
-        job.report.on_received();
+    match passing {
+        Passing::Mail { count } if count > 0 => {
+            raw::receive_fds(receiver, count)?;
+            job.report.on_received();
+        }
+        Passing::Mail { .. } | Passing::Numbers => {}
     }
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-fn full_word(job: &Job<'_>, receiver: c_int) -> Option<c_int> {
-    if job.fds.may_be_stale { stale::full_word_above(receiver) } else { None }
+fn full_word(job: &Job<'_>, cut: c_int) -> Option<c_int> {
+    if job.fds.may_be_stale { stale::full_word_above(cut) } else { None }
 }
 
 /// Checks for a stale mark in the copy, if the table had a word that leaves one.
@@ -187,7 +181,7 @@ const MARKED_FROM: u32 = 1024;
 
 fn fd_map(job: &Job<'_>) -> Call {
     let marked_from = match job.fds.table {
-        Table::Shared { .. } => None,
+        Table::Shared(_) => None,
         // A closure may use the parent's descriptors.
         Table::Copied if !job.request.pre_exec.is_empty() => Some(0),
         Table::Copied => Some(MARKED_FROM),

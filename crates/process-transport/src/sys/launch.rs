@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::attempts::{self, LaunchMode};
-use super::child::{Descriptors, Job, Table};
+use super::child::{Descriptors, Job};
 use super::clone;
 use super::confirm::Confirmation;
 use super::dumpable;
@@ -30,6 +30,7 @@ use super::report::{Report, ReportedFailure, Reporter, Stage};
 use super::request::{Birthplace, Request};
 use super::signal;
 use super::step::Step;
+use super::table::{Passing, Shared, Table};
 use super::this_process::ProcessMark;
 use super::wait;
 
@@ -118,9 +119,9 @@ impl Launcher {
         self.mailbox.as_ref().ok_or_else(|| io::Error::other("made above"))
     }
 
-    /// Puts the child's descriptors into the mailbox; returns the numbers of receiver and sender.
-    fn post(&mut self, passed: &[PassedFd<'_>]) -> Result<(c_int, c_int), LaunchError> {
-        let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|one| one.source).collect();
+    /// Returns how the child gets its descriptors from a shared table, with the numbers of the mailbox.
+    /// If that is by mail, the descriptors are in the mailbox.
+    fn pass(&mut self, passed: &[PassedFd<'_>]) -> Result<Shared, LaunchError> {
         let mut is_new = false;
         loop {
             let mailbox = self.mailbox().map_err(LaunchError::Path)?;
@@ -128,9 +129,17 @@ impl Launcher {
                 let message = "the mailbox lies too high: call reserve_spawn_fds() first in main";
                 return Err(LaunchError::Path(io::Error::other(message)));
             }
-            let numbers = (mailbox.receiver(), mailbox.sender());
+            let (receiver, sender) = (mailbox.receiver(), mailbox.sender());
+            let table = |passing| Shared { receiver, sender, passing };
+            if Passing::can_be_by_numbers(passed, mailbox) {
+                return Ok(table(Passing::Numbers));
+            }
+            if passed.len() > MAX_FDS {
+                return Err(LaunchError::TooMany { count: passed.len(), most: MAX_FDS });
+            }
+            let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|one| one.source).collect();
             match if fds.is_empty() { Ok(()) } else { mailbox.send(&fds) } {
-                Ok(()) => return Ok(numbers),
+                Ok(()) => return Ok(table(Passing::Mail { count: fds.len() })),
                 Err(Errno::BADF) => return Err(LaunchError::Child(Step::FdMap, libc::EBADF)),
                 // Other code has closed the receiver.
                 Err(Errno::PIPE | Errno::CONNRESET | Errno::CONNREFUSED) if !is_new => {
@@ -150,7 +159,7 @@ impl Launcher {
         plan: fn(&[FdMove]) -> Vec<FdStep>,
     ) -> Result<Cloned, LaunchError> {
         if mode.path == SpawnPath::SharedFiles {
-            return self.launch_by_mail(mode, request, passed, plan);
+            return self.launch_in_shared_table(mode, request, passed, plan);
         }
         let forks = !request.pre_exec.is_empty();
         let confirmation = if forks {
@@ -178,43 +187,25 @@ impl Launcher {
         self.start(mode, request, fds, confirmation)
     }
 
-    fn launch_by_mail(
+    fn launch_in_shared_table(
         &mut self,
         mode: LaunchMode,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
     ) -> Result<Cloned, LaunchError> {
-        if passed.len() > MAX_FDS {
-            return Err(LaunchError::TooMany { count: passed.len(), most: MAX_FDS });
-        }
-        let (receiver, sender) = self.post(passed)?;
-        // The i-th descriptor arrives on the i-th free number besides the receiver.
-        let moves: Vec<FdMove> = passed
-            .iter()
-            .zip((0..).filter(|number| *number != receiver))
-            .map(|(one, source)| FdMove { source, target: one.target })
-            .collect();
-        let mut steps = plan(&moves);
-        // Received without close-on-exec.
-        steps.retain(|step| !matches!(step, FdStep::Keep { .. }));
-        // If each descriptor arrived on its target, only the receiver must be closed: explicitly,
-        // because code that shares this table may have cleared its close-on-exec flag.
-        if steps.iter().all(|step| matches!(step, FdStep::Close { .. })) {
-            let receiver = receiver.cast_unsigned();
-            steps = vec![FdStep::Close { first: receiver, last: receiver }];
-        }
-        let until_exec = until_exec(passed);
+        let shared = self.pass(passed)?;
+        let (steps, until_exec) = (shared.steps(passed, plan), until_exec(passed));
         let fds = Descriptors {
             steps: &steps,
-            table: Table::Shared { receiver, sender, count: passed.len() },
+            table: Table::Shared(shared),
             until_exec: &until_exec,
             is_plain: mode.is_plain,
             may_be_stale: attempts::may_be_stale(),
         };
         let result = self.start(mode, request, fds, None);
         let report: &Report = self.report.as_ref();
-        if !passed.is_empty()
+        if matches!(shared.passing, Passing::Mail { count } if count > 0)
             && !report.has_received()
             && let Some(mailbox) = &self.mailbox
         {

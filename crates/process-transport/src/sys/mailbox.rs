@@ -22,6 +22,9 @@ use rustix::net::{
     SocketType, recv, sendmsg, socketpair,
 };
 
+use super::one_thread::has_one_thread;
+use super::table::KEPT;
+
 /// The most descriptors that one message carries (SCM_MAX_FD in the kernel).
 pub(super) const MAX_FDS: usize = 253;
 
@@ -77,12 +80,17 @@ pub(super) fn identity(fd: impl AsFd) -> Result<(u64, u64), Errno> {
 }
 
 impl Mailbox {
-    /// Makes the pair; the receiver takes the lowest free number from 3 up.
+    /// Makes the pair; the receiver takes the lowest free number from 3 up. In a program with one thread
+    /// the sender lies above the numbers that a child keeps which gets its descriptors by their numbers.
     pub(super) fn new() -> io::Result<Self> {
         let (a, b) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let receiver = fcntl_dupfd_cloexec(&a, 3)?;
-        let sender = fcntl_dupfd_cloexec(&b, receiver.as_raw_fd() + 1).map_err(|error| {
+        let least = receiver.as_raw_fd() + 1;
+        // With several threads, the kernel would stand still while it enlarges a table for this number.
+        let high = if has_one_thread() { least.max(KEPT) } else { least };
+        let sender = fcntl_dupfd_cloexec(&b, high);
+        let sender = sender.or_else(|_| fcntl_dupfd_cloexec(&b, least)).map_err(|error| {
             // The first usable number is above the limit.
             if error == Errno::INVAL { Errno::MFILE } else { error }
         })?;

@@ -84,6 +84,7 @@ mod request;
 mod sigpipe;
 mod sigpipe_mask;
 mod step;
+mod table;
 mod take_number;
 mod this_process;
 mod users;
@@ -114,6 +115,8 @@ pub(crate) mod launch_threads;
 mod mailbox;
 #[cfg(target_os = "linux")]
 mod one_thread;
+#[cfg(target_os = "linux")]
+mod passing;
 #[cfg(target_os = "linux")]
 mod proc_stat;
 #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use procession_protocol::SpawnPath;
 use super::raw::{self, KernelLimit};
 use super::wait;
 use crate::sys::attempts::LaunchMode;
-use crate::sys::child::{self, Descriptors, Job, Table};
+use crate::sys::child::{self, Descriptors, Job};
 use crate::sys::environment::Environment;
 use crate::sys::fd_step::{FdMove, FdStep};
 use crate::sys::limits::kernel_limit;
