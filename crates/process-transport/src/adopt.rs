@@ -25,7 +25,15 @@ pub(crate) fn spawn(
     command: &Command,
 ) -> Result<Rc<ChildTransport>, SpawnError> {
     refuse_if_gone(reactor, command)?;
-    let protocol = recording::recorded(reactor, command, protocol);
+    spawn_recorded(reactor, recording::recorded(reactor, command, protocol), command)
+}
+
+/// Does the same for a protocol that has its recorder, and a reactor that is not gone.
+pub(crate) fn spawn_recorded(
+    reactor: &Handle,
+    protocol: Box<dyn ProcessProtocol>,
+    command: &Command,
+) -> Result<Rc<ChildTransport>, SpawnError> {
     let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))
         .inspect_err(|error| recording::not_started(command, error))?;
     let transport = register(reactor, protocol, command, spawned)?;

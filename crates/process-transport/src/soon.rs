@@ -1,26 +1,22 @@
-//! `spawn_process_soon`: launches that wait, or that are under way on the launch threads.
+//! `spawn_process_soon`: launches by the launch threads.
 //!
 //! # Model
 //!
-//! A reactor has one [`SoonLink`] from its first such call to its drop. A launch there is *waiting* for
-//! room on the threads or for its turn on this thread, or *under way*. The one who asked waits for it
+//! A reactor has one [`SoonLink`] from its first such call to its drop. A launch there waits for a launch
+//! thread, is under way on one, or waits for its turn on this thread. The one who asked waits for it
 //! (`asked`) until the result is given, dropped, or cancelled by the end of the loop. A launch that
 //! nobody waits for is withdrawn. If it cannot be, because a thread has begun it, its child is killed and
 //! reaped when the thread replies. At its end the loop waits for these replies.
 //!
 //! Nothing is borrowed while a protocol is called or dropped, or a promise is completed.
 
-#[cfg(target_os = "linux")]
-#[path = "soon/threads.rs"]
-mod threads;
-#[cfg(not(target_os = "linux"))]
-#[path = "soon/no_threads.rs"]
-mod threads;
+mod order;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::mem;
+use std::panic;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -29,26 +25,21 @@ use procession_core::{Deferred, Failed, Promise};
 use procession_protocol::driver::ProcessControl;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
-use procession_reactor::driver::{EndWatch, EventHandler, Machine, OnEnd, Outlasting, Ready};
+use procession_reactor::driver::{EndWatch, Machine, OnEnd, Outlasting};
 
-use self::threads::{LaterLaunch, NotLaunched, Ordered, Threads};
+use self::order::{LaunchOrder, LaunchReply, Outcome, Replies};
 use crate::adopt;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::program_end::AtProgramEnd;
 use crate::recording;
 use crate::spawned::{Spawned, Stopwatch};
+use crate::sys;
+use crate::sys::launch_threads::{Pool, ThreadIdentity, pool};
 use crate::trace;
-
-/// How many launches of one reactor the threads have at most. A reactor that does not read its
-/// replies then holds up no other: so many messages find room in its socket.
-const MOST_UNDER_WAY: usize = 32;
 
 /// How long the end of a loop waits for the replies, in which a child is on its way to its exec.
 const END_WITHIN: Duration = Duration::from_secs(2);
-
-/// How many replies one event takes.
-const REPLIES_PER_TURN: usize = 16;
 
 thread_local! {
     /// The link of this thread's reactor.
@@ -66,45 +57,24 @@ pub(crate) fn spawn(
     }
     let protocol = recording::recorded(reactor, &command, protocol);
     let link = SoonLink::of(reactor);
-    let stage = match link.prepare(&command) {
-        Ok(stage) => stage,
-        Err(error) => {
-            trace::not_started(&command.program, &error);
-            return Deferred::ready(Err(error));
-        }
-    };
     let (promise, deferred) = Deferred::new();
     let id = new_id();
     let weak = Rc::downgrade(&link);
     promise.on_cancel(move || {
         if let Some(link) = weak.upgrade() {
-            link.give_up(id);
+            let asked = link.give_up(id);
+            drop(asked);
         }
     });
-    let is_here = matches!(stage, Stage::Here);
-    let asked = Some(Asked { protocol, promise });
-    let launch = Box::new(SoonLaunch { command, asked, stage });
-    link.launches.with(|launches| launches.insert(id, launch));
-    if is_here {
-        link.launch_here_soon(id);
-    } else {
-        link.go_on();
-    }
+    link.asked.with(|all| all.insert(id, Asked { protocol, promise }));
+    link.begin(id, Box::new(command));
     deferred
 }
 
-/// Returns a number that is unique in this process.
+/// Returns a number that is unique in this process, and larger than those before.
 fn new_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// One launch.
-struct SoonLaunch {
-    command: Command,
-    /// `None` once nobody waits for it.
-    asked: Option<Asked>,
-    stage: Stage,
 }
 
 /// The one who asked for a child.
@@ -113,19 +83,15 @@ struct Asked {
     promise: Promise<Process, SpawnError>,
 }
 
-enum Stage {
-    /// It waits for its turn on this thread.
-    Here,
-    Waiting(Box<LaterLaunch>),
-    UnderWay(Box<LaterLaunch>),
-}
-
 /// The launches of one reactor.
 struct SoonLink {
     reactor: Handle,
     /// `None` if there are no launch threads.
-    threads: Option<Threads>,
-    launches: WithCell<BTreeMap<u64, Box<SoonLaunch>>>,
+    pool: Option<&'static Pool>,
+    replies: Arc<Replies>,
+    /// By the numbers of their launches.
+    asked: WithCell<BTreeMap<u64, Asked>>,
+    /// How many launches the threads have.
     under_way: Cell<usize>,
     _end: EndWatch,
 }
@@ -133,10 +99,8 @@ struct SoonLink {
 impl SoonLink {
     /// Returns the link of this thread's reactor, and makes it if there is none.
     fn of(reactor: &Handle) -> Rc<Self> {
-        let is_usable = |link: &&Rc<Self>| {
-            let is_own = link.threads.as_ref().is_none_or(Threads::is_own);
-            !link.reactor.is_closed() && is_own
-        };
+        let is_usable =
+            |link: &&Rc<Self>| !link.reactor.is_closed() && link.pool.is_none_or(Pool::is_own);
         let known = LINK.with_borrow(|link| link.as_ref().filter(is_usable).cloned());
         if let Some(link) = known {
             return link;
@@ -144,141 +108,99 @@ impl SoonLink {
         let link = Rc::new_cyclic(|me: &Weak<Self>| Self {
             reactor: reactor.clone(),
             // Without threads this thread launches.
-            threads: Threads::start(new_id()).ok(),
-            launches: WithCell::default(),
+            pool: pool().ok(),
+            replies: Arc::new(Replies::new(reactor.remote(), take_reply)),
+            asked: WithCell::default(),
             under_way: Cell::new(0),
             _end: reactor.io().watch_end(me.clone()),
         });
-        if let Some(threads) = &link.threads {
-            threads.watch(reactor, link.clone());
-        }
-        let old = LINK.replace(Some(link.clone()));
+        let old = LINK.replace(Some(Rc::clone(&link)));
         drop(old);
         link
     }
 
-    fn prepare(&self, command: &Command) -> Result<Stage, SpawnError> {
-        match &self.threads {
-            Some(threads) if threads.are_usable() && threads::can_launch(command) => {
+    /// Orders a launch, or has this thread launch in the next turn.
+    fn begin(self: &Rc<Self>, id: u64, command: Box<Command>) {
+        match (self.pool, ThreadIdentity::of_this_thread()) {
+            (Some(pool), Some(identity)) => {
+                let mask = if command.identity.inherit_signals { mask() } else { None };
                 let end = AtProgramEnd::of_reactor(&self.reactor);
-                let later = LaterLaunch::prepare(command, end)?;
-                Ok(if later.fits() { Stage::Waiting(Box::new(later)) } else { Stage::Here })
+                let replies = Arc::clone(&self.replies);
+                let order = LaunchOrder { id, command, end, identity, mask, replies };
+                self.under_way.set(self.under_way.get() + 1);
+                pool.order(id, Box::new(|| order.launch()));
             }
-            _ => Ok(Stage::Here),
+            _ => self.launch_here_soon(id, command),
         }
     }
 
-    /// Has this thread launch in the next turn.
-    fn launch_here_soon(self: &Rc<Self>, id: u64) {
+    fn launch_here_soon(self: &Rc<Self>, id: u64, command: Box<Command>) {
         let link = Rc::clone(self);
         self.reactor.call_soon(move |reactor| {
-            let Some(launch) = link.remove(id) else { return };
-            let SoonLaunch { command, asked: Some(asked), .. } = *launch else { return };
-            let spawned = adopt::spawn(reactor, asked.protocol, &command);
-            asked.promise.complete(spawned.map(ProcessControl::into_process));
+            let Some(Asked { protocol, promise }) = link.take_asked(id) else { return };
+            let spawned = adopt::spawn_recorded(reactor, protocol, &command);
+            promise.complete(spawned.map(ProcessControl::into_process));
         });
     }
 
-    /// Begins the launches for which there is room.
-    fn go_on(self: &Rc<Self>) {
-        while let Some((id, ordered)) = self.launches.with(|launches| self.order_next(launches)) {
-            match ordered {
-                Ordered::UnderWay => self.under_way.set(self.under_way.get() + 1),
-                Ordered::NotSent => self.launch_here_soon(id),
-                Ordered::Failed(error) => {
-                    if let Some(asked) = self.remove(id).and_then(|launch| launch.asked) {
-                        drop(asked.protocol);
-                        asked.promise.complete(Err(error));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Orders the next launch, in the order of the calls, if there is room.
-    fn order_next(&self, launches: &mut BTreeMap<u64, Box<SoonLaunch>>) -> Option<(u64, Ordered)> {
-        let threads = self.threads.as_ref().filter(|_| self.under_way.get() < MOST_UNDER_WAY)?;
-        let waits = |launch: &SoonLaunch| matches!(launch.stage, Stage::Waiting(_));
-        let (id, launch) = launches.iter_mut().find(|(_, launch)| waits(launch))?;
-        let Stage::Waiting(mut later) = mem::replace(&mut launch.stage, Stage::Here) else {
-            return None;
-        };
-        let ordered = threads.order(&mut later, *id);
-        if matches!(ordered, Ordered::UnderWay) {
-            launch.stage = Stage::UnderWay(later);
-        }
-        Some((*id, ordered))
-    }
-
-    fn remove(&self, id: u64) -> Option<Box<SoonLaunch>> {
-        self.launches.with(|launches| launches.remove(&id))
+    fn take_asked(&self, id: u64) -> Option<Asked> {
+        self.asked.with(|all| all.remove(&id))
     }
 
     /// Forgets the one who asked, and withdraws the launch if no thread has begun it.
-    fn give_up(self: &Rc<Self>, id: u64) {
-        let (asked, is_under_way) = self.launches.with(|launches| match launches.get_mut(&id) {
-            Some(launch) => (launch.asked.take(), matches!(launch.stage, Stage::UnderWay(_))),
-            None => (None, false),
-        });
-        let is_withdrawn =
-            is_under_way && self.threads.as_ref().is_some_and(|threads| threads.withdraw(id));
-        if is_withdrawn {
-            self.under_way.set(self.under_way.get() - 1);
+    #[must_use = "dropping it runs foreign code"]
+    fn give_up(&self, id: u64) -> Option<Asked> {
+        let asked = self.take_asked(id);
+        if let Some(order) = self.pool.and_then(|pool| pool.withdraw(id)) {
+            self.on_over();
+            drop(order);
         }
-        let withdrawn = if is_withdrawn || !is_under_way { self.remove(id) } else { None };
-        drop((asked, withdrawn));
+        asked
     }
 
-    /// Takes one reply, if there is one. Returns whether there was.
-    fn take_reply(self: &Rc<Self>) -> bool {
-        let Some((reply, fds)) = self.threads.as_ref().and_then(|one| one.receive(&self.reactor))
-        else {
-            return false;
-        };
-        let id = reply.id;
-        let Some(launch) = self.remove(id) else { return true };
-        let SoonLaunch { command, asked, stage: Stage::UnderWay(later) } = *launch else {
-            return true;
-        };
+    /// Records that the threads have one launch less.
+    fn on_over(&self) {
         self.under_way.set(self.under_way.get() - 1);
-        // The threads go on while this child is taken in.
-        self.go_on();
-        let spawned = later.on_reply(reply, fds).map(Spawned::of);
-        if let Ok(spawned) = &spawned {
-            trace::started(&command.program, spawned.pid(), spawned.spawned_by());
-        }
-        match (spawned, asked) {
-            (Ok(spawned), Some(Asked { protocol, promise })) => {
-                let adopted = adopt::register(&self.reactor, protocol, &command, spawned);
-                promise.complete(adopted.map(|transport| {
-                    transport.made();
-                    transport.into_process()
-                }));
+    }
+
+    fn on_reply(self: &Rc<Self>, reply: LaunchReply) {
+        self.on_over();
+        let LaunchReply { id, command, outcome } = reply;
+        match (outcome, self.take_asked(id)) {
+            (Outcome::Launched(spawned), asked) => self.on_launched(&command, spawned, asked),
+            (Outcome::OtherIdentity, Some(asked)) => {
+                self.asked.with(|all| all.insert(id, asked));
+                self.launch_here_soon(id, command);
             }
-            (Ok(spawned), None) => spawned.end_now(),
-            (Err(NotLaunched::Failed(error)), Some(Asked { protocol, promise })) => {
+            (Outcome::Failed(error), Some(Asked { protocol, promise })) => {
                 trace::not_started(&command.program, &error);
                 recording::not_started(&command, &error);
                 drop(protocol);
                 promise.complete(Err(error));
             }
-            (Err(NotLaunched::LeftHere), asked @ Some(_)) => {
-                let launch = Box::new(SoonLaunch { command, asked, stage: Stage::Here });
-                self.launches.with(|launches| launches.insert(id, launch));
-                self.launch_here_soon(id);
+            (Outcome::Panicked(panic), asked) => {
+                drop(asked);
+                panic::resume_unwind(panic);
             }
-            (Err(_), None) => {}
+            (Outcome::OtherIdentity | Outcome::Failed(_), None) => {}
         }
-        true
+    }
+
+    fn on_launched(&self, command: &Command, spawned: Spawned, asked: Option<Asked>) {
+        trace::started(&command.program, spawned.pid(), spawned.spawned_by());
+        let Some(Asked { protocol, promise }) = asked else { return spawned.end_now() };
+        let adopted = adopt::register(&self.reactor, protocol, command, spawned);
+        promise.complete(adopted.map(|transport| {
+            transport.made();
+            transport.into_process()
+        }));
     }
 
     /// Cancels every launch, and waits until the threads have none of them any more.
     fn cancel_all(self: &Rc<Self>) {
         let mut panics = FirstPanic::default();
-        for id in self.launches.with(|launches| launches.keys().copied().collect::<Vec<_>>()) {
-            let asked = self.launches.with(|launches| launches.get_mut(&id)?.asked.take());
-            panics.catch(|| self.give_up(id));
-            if let Some(Asked { protocol, promise }) = asked {
+        for id in self.asked.with(|all| all.keys().copied().collect::<Vec<_>>()) {
+            if let Some(Asked { protocol, promise }) = self.give_up(id) {
                 panics.catch(|| drop(protocol));
                 panics.catch(|| promise.settle(Err(Failed::Cancelled)));
             }
@@ -286,25 +208,29 @@ impl SoonLink {
         let waits = Stopwatch::start();
         while self.under_way.get() > 0 {
             let left = END_WITHIN.saturating_sub(waits.now());
-            let threads = self.threads.as_ref().filter(|_| !left.is_zero());
-            if !threads.is_some_and(|threads| threads.wait(&self.reactor, left)) {
-                break;
-            }
-            panics.catch(|| while self.take_reply() {});
+            let Some(reply) = self.replies.wait(left) else { break };
+            panics.catch(|| self.on_reply(reply));
         }
         panics.resume();
     }
 }
 
-impl EventHandler for SoonLink {
-    fn ready(self: Rc<Self>, _: &Handle, _: Ready) {
-        for _ in 0..REPLIES_PER_TURN {
-            // A launch that is under way has not replied yet, or its reply is there.
-            if !self.take_reply() || self.under_way.get() == 0 {
-                break;
-            }
-        }
+/// Takes one reply. It is called for each.
+fn take_reply(_: &Handle) {
+    let link = LINK.with_borrow(Clone::clone);
+    if let Some(link) = link
+        && let Some(reply) = link.replies.take()
+    {
+        link.on_reply(reply);
     }
+}
+
+/// Returns the signals that this thread blocks, as a child inherits them.
+fn mask() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return sys::inherited_mask();
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 impl OnEnd for SoonLink {
@@ -314,15 +240,12 @@ impl OnEnd for SoonLink {
 
     fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         // A forked copy has no part in what its parent has under way.
-        let is_own = self.threads.as_ref().is_some_and(Threads::is_own);
-        if !self.reactor.io().is_inherited() && is_own {
+        if !self.reactor.io().is_inherited() && self.pool.is_none_or(Pool::is_own) {
             self.cancel_all();
+            self.replies.close().into_iter().for_each(LaunchReply::end_now);
         }
-        let left = self.launches.take();
-        if let Some(threads) = &self.threads {
-            threads.close(&self.reactor);
-        }
+        let asked = self.asked.take();
         let link = LINK.try_with(RefCell::take);
-        drop((left, link));
+        drop((asked, link));
     }
 }

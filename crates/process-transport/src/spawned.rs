@@ -347,7 +347,9 @@ impl Spawned {
 ///
 /// A program that opens many descriptors before its first spawn calls this at the start of `main`;
 /// then the cost of a spawn does not grow with the number of descriptors. Otherwise the thread's
-/// first spawn makes the pair. The end of the thread closes it.
+/// first spawn makes the pair. The end of the thread closes it. With the feature `reactor`, on Linux,
+/// it also makes the pairs of the two threads that launch for `spawn_process_soon`, unless they run
+/// already.
 ///
 /// # Platform
 ///
@@ -371,6 +373,8 @@ impl Spawned {
 /// ```
 pub fn reserve_spawn_fds() -> io::Result<()> {
     sys::reserve()?;
+    #[cfg(all(feature = "reactor", target_os = "linux"))]
+    sys::launch_threads::reserve()?;
     #[cfg(target_os = "linux")]
     sys::enlarge_fd_table();
     Ok(())

@@ -82,12 +82,11 @@ pub trait SpawnProcess: SealedSpawnProcess {
 
     /// Starts a child without standing still for it, and gives its events to `protocol`.
     ///
-    /// The command is checked, users are looked up and files are opened here. Two *launch threads* of
-    /// the process then make the pipes and the child; the loop goes on meanwhile. On Linux, this call
-    /// and the arrival of the child take the loop 30 to 60 µs together, where
-    /// [`spawn_process`](Self::spawn_process) takes 150 to 350 µs. The child itself starts a little
-    /// later: a thread must wake up, and then the loop. So this is for loops that start many
-    /// children, or that must not be late.
+    /// Two *launch threads* of the process check the command, look up users, open files, make the pipes
+    /// and start the child; the loop goes on meanwhile. On Linux, this call and the arrival of the child
+    /// take the loop 15 to 25 µs together, where [`spawn_process`](Self::spawn_process) takes 150 to 350
+    /// µs. The child itself starts a little later: a thread must wake up, and then the loop. So this is for
+    /// loops that start many children, or that must not be late.
     ///
     /// [`connection_made`](ProcessProtocol::connection_made) is called in a later turn, then the result
     /// is given. Children are launched in the order of the calls, but two at a time, so that their
@@ -99,29 +98,32 @@ pub trait SpawnProcess: SealedSpawnProcess {
     /// [`kill_on_drop`](Command::kill_on_drop). It may have run its program for a moment. Use
     /// [`detach`](Deferred::detach) if the result does not matter.
     ///
-    /// The first call in a process starts the launch threads, and waits some 100 µs for them. They
-    /// sleep while there is nothing to launch, and end with the process. After a launch they poll for the
-    /// next command for up to 150 µs, if the last one came that soon. They have descriptor tables of their
-    /// own, so the time of a launch does not grow with the descriptors of the program. Inherited
-    /// variables are read when the launch begins. A
+    /// The first call in a process starts the launch threads. They sleep while there is nothing to launch,
+    /// and end with the process. After a launch they poll for the next command for up to 150 µs, if the
+    /// last one came that soon. The time of a launch does not grow with the descriptors of the program if
+    /// [`reserve_spawn_fds`](crate::reserve_spawn_fds) was called before these were opened.
+    ///
+    /// Inherited variables, users, the directory and the files of the command are those of the moment when
+    /// the launch begins. Closures of [`pre_exec`](Command::pre_exec) run in a child of a launch thread, so
+    /// they find no thread-local value of this one. A
     /// [`parent_death_signal`](Command::parent_death_signal) comes when the process is gone, and not
     /// when the thread of the loop ends.
     ///
-    /// This thread launches what they cannot, in its next turn: a command with
-    /// [`pre_exec`](Command::pre_exec) or with more than 250 descriptors, and every command if no
-    /// thread can be started, or if this thread has other ids, capabilities, filters, processors or another
-    /// priority than the launch threads, which have those of the thread that made the first call.
-    /// Only *namespaces* of a thread (`setns(2)`) are not compared: in such a thread use `spawn_process`.
+    /// This thread launches in its next turn if no thread can be started, or if it has other ids,
+    /// capabilities, filters, processors or another priority than the launch threads, which have those of
+    /// the thread that made the first call. Not compared are *namespaces* of a thread (`setns(2)`) and what
+    /// a thread no longer shares with the others (`unshare(2)`: directory, umask, descriptors). In such a
+    /// thread use `spawn_process`.
     ///
     /// # Errors
     ///
-    /// Those of `spawn_process`, with the same texts. If the limit of open descriptors leaves no numbers for a
-    /// child's pipes, the child has been started and is killed.
+    /// Those of `spawn_process`, with the same texts.
     ///
     /// # Panics
     ///
-    /// A panic of `connection_made` unwinds out of the loop. The result then fails with
-    /// `Failed::Abandoned`; the child runs on without a protocol and is reaped.
+    /// A panic of `connection_made`, or of the `as_fd` of an inherited descriptor, unwinds out of the loop.
+    /// The result then fails with `Failed::Abandoned`. After `connection_made` the child runs on without a
+    /// protocol and is reaped.
     ///
     /// # Platform
     ///
@@ -148,9 +150,6 @@ pub trait SpawnProcess: SealedSpawnProcess {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// # References
-    ///
-    /// `unix(7)` (`SCM_RIGHTS`), `close_range(2)` (`CLOSE_RANGE_UNSHARE`).
     #[must_use = "dropping the result ends the launch: `done` or `detach` lets it go on"]
     fn spawn_process_soon(
         &self,

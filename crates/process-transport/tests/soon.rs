@@ -1,5 +1,5 @@
 //! Launches off the loop: what the call does, what it leaves when nobody waits for the child any more,
-//! and what the launch threads refuse.
+//! and what a child has from the launch threads.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -10,14 +10,19 @@ mod filter;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use procession_core::{Failed, Signal};
-use procession_process_transport::{Command, Fd, SpawnProcess, Step};
+use procession_process_transport::{
+    Command, FakeChildren, Fd, SpawnProcess, Step, reserve_spawn_fds,
+};
 use procession_protocol::{Process, SpawnPath};
 use procession_reactor::{Handle, Reactor};
+use procession_test_support::isolated_for_each;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -36,6 +41,11 @@ fn threads() -> Vec<String> {
 
 fn launch_threads() -> usize {
     threads().iter().filter(|name| name.starts_with("procession-laun")).count()
+}
+
+/// Waits until both have begun, and so have their names.
+fn until_two_launch_threads(driver: &mut Driver) {
+    driver.until_seen("there are two launch threads", WATCHDOG, || launch_threads() == 2);
 }
 
 /// Lets the launch threads get on for a while: the moments of the tests differ by it.
@@ -68,7 +78,7 @@ fn the_call_calls_nobody_back_and_two_threads_launch() {
         assert_eq!(launch_threads(), 0);
         let first = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
         assert_eq!(first.record.events().first(), Some(&Event::Made));
-        assert_eq!(launch_threads(), 2);
+        until_two_launch_threads(driver);
         driver.drive_to_end(&first.record);
         driver.rebase();
         let more: Vec<_> = (0..100)
@@ -81,7 +91,7 @@ fn the_call_calls_nobody_back_and_two_threads_launch() {
             more.iter().all(|(_, record)| record.ended().is_some())
         });
         assert!(more.iter().all(|(started, _)| matches!(started.try_take(), Some(Ok(_)))));
-        assert_eq!(launch_threads(), 2);
+        until_two_launch_threads(driver);
     });
 }
 
@@ -147,8 +157,8 @@ fn a_stop_and_a_drop_of_the_reactor_leave_no_child() {
 
 /// Case LO-04.
 #[test]
-fn what_the_threads_refuse_is_launched_by_the_caller() {
-    behaviour("what_the_threads_refuse_is_launched_by_the_caller", |driver| {
+fn closures_and_crowds_of_descriptors_are_launched_too() {
+    behaviour("closures_and_crowds_of_descriptors_are_launched_too", |driver| {
         let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
         driver.drive_to_end(&warm.record);
         driver.rebase();
@@ -195,8 +205,8 @@ fn a_child_has_what_its_caller_has_and_not_its_launch_thread() {
 
 /// Case LO-06.
 #[test]
-fn where_no_table_can_be_left_the_threads_share_it() {
-    isolated("where_no_table_can_be_left_the_threads_share_it", || {
+fn where_no_child_can_leave_a_shared_table_it_gets_a_copy() {
+    isolated("where_no_child_can_leave_a_shared_table_it_gets_a_copy", || {
         answer(libc::SYS_close_range, Calls::All, libc::ENOSYS);
         let mut driver = Driver::new();
         let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
@@ -209,6 +219,8 @@ fn where_no_table_can_be_left_the_threads_share_it() {
             let child = driver.try_spawn_soon(child, |_, _| ()).unwrap();
             driver.drive_to_end(&child.record);
             assert_eq!(child.record.text(1), "out\n3\n");
+            let expected = forced_path().unwrap_or(SpawnPath::SharedMemory);
+            assert_eq!(child.process.spawned_by(), Some(expected));
         }
         drop(file);
         driver.rebase();
@@ -268,7 +280,7 @@ fn a_forked_copy_launches_with_threads_of_its_own() {
             let mut driver = Driver::new();
             let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
             driver.drive_to_end(&child.record);
-            assert_eq!(launch_threads(), 2);
+            until_two_launch_threads(&mut driver);
         });
         let mut reactor = kept.take().unwrap();
         // The copy has taken nothing of what was under way here.
@@ -362,7 +374,7 @@ fn each_child_has_the_variables_of_its_launch() {
         sys::set_env(name, "one");
         check("a value that was there before");
         sys::set_env(name, "x".repeat(40_000));
-        check("more than a look reads");
+        check("a long value");
         sys::remove_env(name);
         check("no variable any more");
         for number in 0..200 {
@@ -373,6 +385,88 @@ fn each_child_has_the_variables_of_its_launch() {
             sys::remove_env(&format!("{name}_{number}"));
         }
         check("as at first");
+    });
+}
+
+/// A descriptor of the program, with a fault.
+struct Faulty;
+
+impl AsFd for Faulty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        panic!("a fault of the program")
+    }
+}
+
+/// Case LO-12.
+#[test]
+fn a_panic_on_a_launch_thread_comes_to_the_loop() {
+    behaviour("a_panic_on_a_launch_thread_comes_to_the_loop", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        for _ in 0..3 {
+            let faulty = command("/bin/true").child_fd(5, Fd::inherit(Faulty));
+            let (recorder, record) = Recorder::new();
+            let started = driver.reactor().spawn_process_soon(recorder, faulty);
+            let turns = AssertUnwindSafe(|| driver.until("it panics", WATCHDOG, || false));
+            let panic = catch_unwind(turns).unwrap_err();
+            assert_eq!(panic.downcast_ref(), Some(&"a fault of the program"));
+            assert!(matches!(started.try_take(), Some(Err(Failed::Abandoned))));
+            assert_eq!(record.events(), []);
+        }
+        until_two_launch_threads(driver);
+        let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&child.record);
+    });
+}
+
+/// Case LO-13.
+#[test]
+fn beside_many_descriptors_a_reserved_socketpair_saves_the_copy_of_the_table() {
+    let name = "beside_many_descriptors_a_reserved_socketpair_saves_the_copy_of_the_table";
+    isolated_for_each(name, "RESERVES", &["yes", "no"], |reserves| {
+        let mut used = SpawnPath::SharedMemory;
+        if reserves == "yes" {
+            reserve_spawn_fds().unwrap();
+            used = SpawnPath::SharedFiles;
+        }
+        let mut driver = Driver::new();
+        let crowd: Vec<File> = (0..300).map(|_| File::open("/dev/null").unwrap()).collect();
+        for _ in 0..6 {
+            match driver.try_spawn_soon(command("/bin/true"), |_, _| ()) {
+                Ok(child) => {
+                    let expected = forced_path().unwrap_or(used);
+                    assert_eq!(child.process.spawned_by(), Some(expected));
+                    driver.drive_to_end(&child.record);
+                }
+                Err(error) => assert_eq!(forced_path(), Some(SpawnPath::SharedFiles), "{error}"),
+            }
+        }
+        drop(crowd);
+        driver.rebase();
+        driver.finish();
+    });
+}
+
+/// Case LO-14.
+#[test]
+fn a_child_that_its_caller_must_launch_is_recorded_once() {
+    behaviour("a_child_that_its_caller_must_launch_is_recorded_once", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("records");
+        FakeChildren::record(&driver.handle(), &file).unwrap();
+        // From here on this thread has another nice value than the launch threads.
+        rustix::process::nice(1).unwrap();
+        let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&child.record);
+        let records = fs::read_to_string(&file).unwrap();
+        assert_eq!(records.matches("run ").count(), 1, "{records}");
+        // The recording keeps its file open.
+        drop(folder);
+        driver.rebase();
     });
 }
 

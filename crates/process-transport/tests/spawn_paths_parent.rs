@@ -173,6 +173,8 @@ fn a_parent_without_standard_descriptors_can_spawn() {
 fn a_mailbox_made_without_standard_descriptors_lies_above_them() {
     isolated("a_mailbox_made_without_standard_descriptors_lies_above_them", || {
         drop(Standard::save());
+        // The first call also makes those of the launch threads.
+        reserve_spawn_fds().unwrap();
         for subset in 0..8 {
             // Each thread has its own mailbox, which is closed when the thread is joined.
             let thread = std::thread::spawn(move || {

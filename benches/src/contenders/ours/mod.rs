@@ -63,7 +63,11 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
 
 /// Does the same, but creates the mailbox after the descriptors were opened.
 pub(super) fn row_with_late_mailbox(id: &str) -> Option<Prepare> {
-    (id == "spawn-18k").then_some(spawn::with_late_mailbox)
+    Some(match id {
+        "spawn-18k" => spawn::with_late_mailbox,
+        "spawn-rate-2-3k" => spawn::two_with_late_mailboxes,
+        _ => return None,
+    })
 }
 
 /// Does the same as a stream that is awaited.

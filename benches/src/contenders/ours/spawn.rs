@@ -130,6 +130,13 @@ fn thread_seconds() -> f64 {
 
 /// Spawns two children at a time. Returns children per second.
 pub(super) fn two_at_a_time(job: &Job) -> Result<Ready> {
+    // As in `one_by_one`.
+    procession::reserve_spawn_fds()?;
+    two_with_late_mailboxes(job)
+}
+
+/// Does the same, but opens the row's descriptors before the mailboxes.
+pub(super) fn two_with_late_mailboxes(job: &Job) -> Result<Ready> {
     let ballast = Ballast::for_row(job)?;
     let mut reactor = Reactor::new()?;
     let job = job.clone();

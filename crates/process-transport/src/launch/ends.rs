@@ -16,8 +16,6 @@ use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
 use super::terminal::Terminal;
 use crate::command::{Fd, FdKind, FileMode};
 use crate::error::{SpawnError, Step};
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-use crate::sys::launch_threads::{WantedFd, WantedSource};
 use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
 use crate::sys::{self, PassedFd};
 
@@ -34,12 +32,6 @@ pub(crate) struct ParentEnd {
 impl ParentEnd {
     fn new(fd: ChildFd, end: OwnedFd, direction: Direction) -> Self {
         Self { fd, end, direction, is_nonblocking: false }
-    }
-
-    /// Creates the end of one that is non-blocking already.
-    #[cfg(all(feature = "reactor", target_os = "linux"))]
-    pub(super) fn nonblocking(fd: ChildFd, end: OwnedFd, direction: Direction) -> Self {
-        Self { fd, end, direction, is_nonblocking: true }
     }
 
     /// Makes the end non-blocking. The child never gets its file description; that of a caller's
@@ -67,17 +59,6 @@ impl ParentEnd {
     }
 }
 
-/// Who makes pipes, sockets and /dev/null.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Making {
-    /// They are made here.
-    #[default]
-    Now,
-    /// A launch thread makes them.
-    #[cfg(all(feature = "reactor", target_os = "linux"))]
-    Later,
-}
-
 /// All descriptors that the fd map asks for.
 #[derive(Default)]
 pub(super) struct Ends {
@@ -87,27 +68,19 @@ pub(super) struct Ends {
     child: BTreeMap<ChildFd, Source>,
     /// Descriptors that the child has only until its exec.
     until_exec: BTreeMap<ChildFd, OwnedFd>,
-    #[cfg(all(feature = "reactor", target_os = "linux"))]
-    making: Making,
 }
 
 /// A descriptor of which the child gets a copy.
 enum Source {
     Owned(OwnedFd),
     Inherited(Arc<dyn AsFd + Send + Sync>),
-    /// A launch thread makes it.
-    #[cfg(all(feature = "reactor", target_os = "linux"))]
-    Later(WantedSource),
 }
 
 impl Source {
-    /// Returns the descriptor, if it is made already.
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
+    fn fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Owned(fd) => Some(fd.as_fd()),
-            Self::Inherited(fd) => Some((**fd).as_fd()),
-            #[cfg(all(feature = "reactor", target_os = "linux"))]
-            Self::Later(_) => None,
+            Self::Owned(fd) => fd.as_fd(),
+            Self::Inherited(fd) => (**fd).as_fd(),
         }
     }
 }
@@ -117,15 +90,8 @@ impl Ends {
     pub(super) fn make(
         map: &BTreeMap<ChildFd, Fd>,
         has_terminal: bool,
-        making: Making,
     ) -> Result<Self, SpawnError> {
-        #[cfg(not(all(feature = "reactor", target_os = "linux")))]
-        let Making::Now = making;
-        let mut ends = Self {
-            #[cfg(all(feature = "reactor", target_os = "linux"))]
-            making,
-            ..Self::default()
-        };
+        let mut ends = Self::default();
         for (&number, fd) in map {
             ends.add(number, fd).map_err(|error| failed(number, fd, error))?;
         }
@@ -144,13 +110,6 @@ impl Ends {
     }
 
     fn add(&mut self, number: ChildFd, fd: &Fd) -> io::Result<()> {
-        #[cfg(all(feature = "reactor", target_os = "linux"))]
-        if self.making == Making::Later
-            && let Some(source) = made_later(fd)
-        {
-            self.child.insert(number, Source::Later(source));
-            return Ok(());
-        }
         let source = match fd.kind() {
             FdKind::ToChild => {
                 let (read, write) = pipe_above_stdio()?;
@@ -182,8 +141,6 @@ impl Ends {
         let copy = match source {
             Source::Owned(fd) => Source::Owned(fcntl_dupfd_cloexec(fd, 3)?),
             Source::Inherited(fd) => Source::Inherited(Arc::clone(fd)),
-            #[cfg(all(feature = "reactor", target_os = "linux"))]
-            Source::Later(_) => Source::Later(WantedSource::SameAs(made_by.as_raw())),
         };
         self.child.insert(number, copy);
         Ok(())
@@ -219,7 +176,7 @@ impl Ends {
 
     /// Returns the first number whose source descriptor is not open.
     pub(super) fn closed_source(&self) -> Option<ChildFd> {
-        let closed = |source: &Source| source.fd().is_some_and(|fd| fcntl_getfd(fd).is_err());
+        let closed = |source: &Source| fcntl_getfd(source.fd()).is_err();
         self.child.iter().find(|(_, source)| closed(source)).map(|(number, _)| *number)
     }
 
@@ -232,67 +189,14 @@ impl Ends {
         });
         self.child
             .iter()
-            .filter_map(|(number, source)| {
-                Some(PassedFd { source: source.fd()?, target: number.as_raw(), until_exec: false })
+            .map(|(number, source)| PassedFd {
+                source: source.fd(),
+                target: number.as_raw(),
+                until_exec: false,
             })
             .chain(until_exec)
             .collect()
     }
-}
-
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-impl Ends {
-    /// Returns how many descriptors the child gets.
-    pub(super) fn passed_count(&self) -> usize {
-        self.child.len() + self.until_exec.len()
-    }
-
-    /// Returns the child's descriptors for a launch thread, and those of them that travel there.
-    pub(super) fn wanted(&self) -> (Vec<WantedFd>, Vec<BorrowedFd<'_>>) {
-        let (mut wanted, mut given) = (Vec::with_capacity(self.child.len()), Vec::new());
-        let mut give = |fd| {
-            given.push(fd);
-            WantedSource::Given(given.len() - 1)
-        };
-        for (number, source) in &self.child {
-            let source = match source {
-                Source::Owned(fd) => give(fd.as_fd()),
-                Source::Inherited(fd) => give((**fd).as_fd()),
-                Source::Later(source) => *source,
-            };
-            wanted.push(WantedFd { target: number.as_raw(), source, until_exec: false });
-        }
-        for (number, fd) in &self.until_exec {
-            let source = give(fd.as_fd());
-            wanted.push(WantedFd { target: number.as_raw(), source, until_exec: true });
-        }
-        (wanted, given)
-    }
-
-    /// Adds the parent's ends that a launch thread has made, before the master of a terminal.
-    pub(super) fn add_made(&mut self, made: Vec<ParentEnd>) {
-        self.parent.splice(0..0, made);
-    }
-
-    /// Creates the error of a descriptor that a launch thread could not make.
-    pub(super) fn not_made(&self, number: ChildFd, error: io::Error) -> SpawnError {
-        match self.child.get(&number) {
-            Some(Source::Later(WantedSource::Null)) => failed(number, &Fd::null(), error),
-            _ => failed(number, &Fd::to_child(), error),
-        }
-    }
-}
-
-/// Returns what a launch thread makes of an entry; `None` if it does not make it.
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-fn made_later(fd: &Fd) -> Option<WantedSource> {
-    Some(match fd.kind() {
-        FdKind::ToChild => WantedSource::ToChild,
-        FdKind::FromChild => WantedSource::FromChild,
-        FdKind::Socketpair => WantedSource::Socketpair,
-        FdKind::Null => WantedSource::Null,
-        _ => return None,
-    })
 }
 
 /// Returns the descriptor of this process that a path leads to or through.

@@ -4,8 +4,6 @@
 mod credentials;
 mod ends;
 mod exec_failure;
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-mod later;
 mod misread;
 mod prepare;
 mod route;
@@ -13,8 +11,6 @@ mod terminal;
 mod which;
 
 pub(crate) use ends::ParentEnd;
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-pub(crate) use later::{LaterLaunch, NotGiven, NotLaunched};
 pub(crate) use prepare::{Policy, prepare};
 pub(crate) use route::{Launched, launch};
 pub(crate) use terminal::{Terminal, kernel_size, take_in};

@@ -14,7 +14,7 @@ use procession_protocol::driver::TerminationScope;
 use procession_protocol::{ChildFd, SpawnPath};
 
 use super::credentials::credentials;
-use super::ends::{Ends, Making, resolve_same_as};
+use super::ends::{Ends, resolve_same_as};
 use super::terminal::{self, Terminal};
 use crate::command::{Command, Fd, FdKind, Identity, NewSession, OwnerEnd};
 use crate::error::{SpawnError, Step};
@@ -70,15 +70,16 @@ impl Policy {
 }
 
 /// Checks the command, looks up its users and makes everything that the child needs.
-pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, SpawnError> {
-    prepare_for(command, end, Making::Now)
-}
-
-/// Does the same for a launch by this thread, or by a launch thread, which makes pipes itself.
-pub(super) fn prepare_for(
+///
+/// A child that inherits the signals of its thread gets `mask`, or that of the thread that launches it.
+pub(crate) fn prepare(
     command: &Command,
     end: AtProgramEnd,
-    making: Making,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_variables, reason = "its own thread launches")
+    )]
+    mask: Option<u64>,
 ) -> Result<Prepared, SpawnError> {
     let map = command.fd_entries();
     validate(command, &map)?;
@@ -113,16 +114,14 @@ pub(super) fn prepare_for(
         parent_death_signal: identity.at_parent_death.signal().map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
         #[cfg(target_os = "linux")]
-        callers_mask: None,
+        callers_mask: mask.filter(|_| identity.inherit_signals),
         pre_exec: identity.pre_exec.clone(),
         birthplace: scope.birthplace().map_err(in_scope)?,
         entry: scope.entry(entry.filter(|_| end == AtProgramEnd::Ends), as_any_child),
     };
     // Before the pipes take the low numbers. If this fails, the launch takes another path.
-    if making == Making::Now {
-        sys::reserve_first().ok();
-    }
-    let mut ends = Ends::make(&map, command.pty.is_some(), making)?;
+    sys::reserve_first().ok();
+    let mut ends = Ends::make(&map, command.pty.is_some())?;
     let opened = terminal::open(command, request.credentials.uid)?;
     let terminal = opened.map(|(terminal, master)| {
         ends.add_terminal(&terminal, master);

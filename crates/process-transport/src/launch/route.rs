@@ -32,7 +32,7 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
     let child = {
         let (passed, plan) = (prepared.ends.passed(), fd_plan::steps_for);
         let Prepared { request, path, .. } = &prepared;
-        let launch = || sys::launch_on_best(request, *path, &passed, plan, false);
+        let launch = || sys::launch_on_best(request, *path, &passed, plan);
         let frozen = || SpawnError::os(Step::Scope, &prepared.program, libc::EBUSY);
         let started = prepared.scope.while_thawed(launch);
         let started = started.ok_or_else(|| frozen().because("it is frozen"))?;
@@ -42,7 +42,7 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
 }
 
 /// Returns the group of another process that a child joins.
-pub(super) fn joined(group: Group) -> Option<u32> {
+fn joined(group: Group) -> Option<u32> {
     match group {
         Group::Process(group) => u32::try_from(group).ok().filter(|group| *group > 0),
         _ => None,
@@ -50,7 +50,7 @@ pub(super) fn joined(group: Group) -> Option<u32> {
 }
 
 /// Makes the value of a child that has begun its program.
-pub(super) fn born(
+fn born(
     prepared: Prepared,
     launching: RunningLaunch,
     mut child: Cloned,
@@ -70,7 +70,7 @@ pub(super) fn born(
 }
 
 /// Returns the error of a launch.
-pub(super) fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
+fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
     match error {
         LaunchError::PreExec => {
             SpawnError::invalid("spawn_path", "closures of pre_exec need the path Fork")

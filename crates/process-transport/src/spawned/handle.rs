@@ -58,8 +58,7 @@ pub struct Spawned {
 impl Spawned {
     /// Starts a child: from the checks to the confirmed exec.
     pub(crate) fn start(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
-        let launched = launch::prepare(command, end).and_then(launch::launch);
-        let spawned = launched.map(Self::of);
+        let spawned = Self::launch(command, end, None);
         // The child has its owner, should a subscriber panic.
         match &spawned {
             Ok(spawned) => trace::started(&command.program, spawned.child.pid, spawned.child.path),
@@ -68,8 +67,26 @@ impl Spawned {
         spawned
     }
 
+    /// Does the same without a word to a subscriber of `tracing`. See `launch::prepare` for `mask`.
+    pub(crate) fn launch(
+        command: &Command,
+        end: AtProgramEnd,
+        mask: Option<u64>,
+    ) -> Result<Self, SpawnError> {
+        launch::prepare(command, end, mask).and_then(launch::launch).map(Self::of)
+    }
+
+    /// Makes the parent's ends of pipes non-blocking, which saves a loop that call. A loop tries again
+    /// where it fails.
+    #[cfg(feature = "reactor")]
+    pub(crate) fn make_pipes_nonblocking(&mut self) {
+        for end in self.ends.iter_mut().filter(|end| end.direction != Direction::Both) {
+            end.make_nonblocking().ok(); // as above
+        }
+    }
+
     /// Makes the child of a launch.
-    pub(crate) fn of(launched: Launched) -> Self {
+    fn of(launched: Launched) -> Self {
         let Launched { child, branch, ends, terminal, policy, parent_peak_kib } = launched;
         let child = OwnedChild::new(child, branch, &policy);
         let (taken, reason, reaped) = (Vec::new(), None, None);

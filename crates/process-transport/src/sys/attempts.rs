@@ -45,8 +45,6 @@ pub(crate) struct LaunchMode {
     pub(crate) path: SpawnPath,
     /// Without calls that are not essential.
     pub(crate) is_plain: bool,
-    /// This thread has a descriptor table of its own: its numbers mean nothing to other threads.
-    pub(crate) has_own_table: bool,
 }
 
 /// The attempts of one launch.
@@ -61,23 +59,13 @@ pub(crate) struct Attempts {
 impl Attempts {
     /// Creates attempts on this path only.
     pub(crate) fn on(path: SpawnPath) -> Self {
-        let mode = LaunchMode { path, is_plain: has_learnt(NO_CLOSE_RANGE), has_own_table: false };
+        let mode = LaunchMode { path, is_plain: has_learnt(NO_CLOSE_RANGE) };
         Self { mode, is_forced: true, shown: 0 }
     }
 
     /// Creates attempts from the best path that works, or that is not known to fail.
     pub(crate) fn from_best() -> Self {
         Self { is_forced: false, ..Self::on(best_path()) }
-    }
-
-    /// Makes the attempts those of a thread with a small table of its own, whose copy costs no more
-    /// than to share it.
-    pub(crate) fn in_own_table(mut self) -> Self {
-        self.mode.has_own_table = true;
-        if !self.is_forced && self.mode.path == SpawnPath::SharedFiles {
-            self.mode.path = SpawnPath::SharedMemory;
-        }
-        self
     }
 
     pub(crate) fn mode(&self) -> LaunchMode {

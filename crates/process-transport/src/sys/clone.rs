@@ -15,21 +15,15 @@ use super::owned::{Cells, Place};
 use super::raw;
 
 /// Records the child in its place, and moves its pidfd above the standard streams: on 0, 1 or 2, if
-/// these were closed, it would be taken for one of them. The place gets no pidfd of a thread with a
-/// table of its own.
-pub(super) fn settle(
-    place: Option<&Place>,
-    pid: u32,
-    pidfd: Option<OwnedFd>,
-    has_own_table: bool,
-) -> Option<OwnedFd> {
+/// these were closed, it would be taken for one of them.
+pub(super) fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
     let copy = pidfd
         .as_ref()
         .filter(|pidfd| pidfd.as_raw_fd() <= 2)
         .and_then(|pidfd| fcntl_dupfd_cloexec(pidfd, 3).ok());
     let (kept, closed) = if copy.is_some() { (copy, pidfd) } else { (pidfd, None) };
     if let Some(place) = place {
-        place.settle(pid, kept.as_ref().filter(|_| !has_own_table).map(AsFd::as_fd));
+        place.settle(pid, kept.as_ref().map(AsFd::as_fd));
     }
     drop(closed); // only after the place has the other one
     kept
@@ -64,7 +58,6 @@ pub(super) fn clone(
             let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, writes)?;
             return Ok((pid, open_pidfd(pid)));
         }
-        Some(cells) if cells.pidfd.is_null() => (&raw mut pidfd, cells.pid),
         Some(cells) => (cells.pidfd, cells.pid),
         None => (&raw mut pidfd, ptr::null_mut()),
     };

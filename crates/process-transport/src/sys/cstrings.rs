@@ -1,7 +1,5 @@
 //! Argument and environment vectors in the form that `execve(2)` takes, with one allocation each.
 
-#![expect(unsafe_code, reason = "says that an array may go to another thread")]
-
 use std::ffi::c_char;
 use std::ptr;
 
@@ -71,10 +69,6 @@ pub(crate) struct CStringArray {
     pid: Option<Box<PidVariable>>,
 }
 
-// SAFETY: the pointers lead into its own bytes, on the heap, which never change, and into its own
-// variable, on the heap, whose bytes are atomic.
-unsafe impl Send for CStringArray {}
-
 /// An empty array.
 impl Default for CStringArray {
     fn default() -> Self {
@@ -86,12 +80,6 @@ impl CStringArray {
     /// Returns every pointer but the last, which is null.
     pub(crate) fn strings(&self) -> &[*const c_char] {
         &self.pointers[..self.pointers.len() - 1]
-    }
-
-    /// Returns the strings with their NULs, but for a variable that the child writes.
-    #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// Returns the variable that the child writes.

@@ -3,7 +3,7 @@
 //! `std` copies the environment under its own lock, with two allocations for each variable: with
 //! about forty variables this costs as much as the rest of the parent's half of a spawn. A program
 //! with only one thread needs no copy, because nothing can change the environment before the child
-//! has exec'd. A launch thread keeps its copy: see `kept_environment`.
+//! has exec'd.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "the C library's own variables")
@@ -13,8 +13,6 @@ use std::ffi::c_char;
 
 use super::cstrings::CStringArray;
 use super::inherited::inherited;
-#[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
-use super::kept_environment::Borrowed;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use super::one_thread::has_one_thread;
 use super::request::Request;
@@ -26,9 +24,6 @@ pub(super) enum Environment<'a> {
     Prepared(&'a CStringArray),
     /// This process's own variables.
     Own(*const *const c_char),
-    /// The copy of them that a launch thread keeps.
-    #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
-    Kept(Borrowed),
     /// A copy of them, because another thread could change them.
     Copied(CStringArray),
 }
@@ -42,10 +37,6 @@ impl<'a> Environment<'a> {
         if let Some(own) = own() {
             return Self::Own(own);
         }
-        #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
-        if let Some(kept) = Borrowed::current() {
-            return Self::Kept(kept);
-        }
         Self::Copied(inherited(|_| false).finish())
     }
 
@@ -54,8 +45,6 @@ impl<'a> Environment<'a> {
         match self {
             Self::Prepared(envp) => envp.as_ptr(),
             Self::Own(envp) => *envp,
-            #[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
-            Self::Kept(kept) => kept.as_ptr(),
             Self::Copied(envp) => envp.as_ptr(),
         }
     }

@@ -1,6 +1,9 @@
 //! The parent's half of a launch: a stack for the child, the page for its report, the signal mask
 //! around the clone, and the result.
 
+#[cfg(feature = "reactor")]
+pub(super) mod reserved;
+
 use std::cell::RefCell;
 use std::ffi::c_int;
 use std::io;
@@ -262,9 +265,7 @@ impl Launcher {
         // Holds if the clone has waited; then no wait follows.
         let has_waited = job.report.has_run_here() && is_decided(report);
         let settled = match cloned {
-            Ok((pid, pidfd)) => {
-                Ok((pid, clone::settle(place.as_ref(), pid, pidfd, mode.has_own_table)))
-            }
+            Ok((pid, pidfd)) => Ok((pid, clone::settle(place.as_ref(), pid, pidfd))),
             Err(errno) => Err(errno),
         };
         raw::set_mask(old_mask).map_err(os_error)?;
@@ -332,14 +333,7 @@ impl Launcher {
             SpawnPath::SharedMemory => libc::CLONE_VM | libc::CLONE_VFORK,
             _ => libc::CLONE_VFORK,
         };
-        let start = || {
-            clone::clone(
-                flags,
-                self.stack.top(),
-                job,
-                place.map(|place| place.cells(mode.has_own_table)),
-            )
-        };
+        let start = || clone::clone(flags, self.stack.top(), job, place.map(Place::cells));
         let cloned = if path != SpawnPath::Fork && job.request.credentials.change_ids() {
             dumpable::kept(start)
         } else {

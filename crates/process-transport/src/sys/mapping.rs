@@ -35,6 +35,9 @@ pub(super) struct Mapping {
     bytes: usize,
 }
 
+// SAFETY: its one owner uses and unmaps it, on whatever thread.
+unsafe impl Send for Mapping {}
+
 impl Mapping {
     /// Maps a stack with a guard below it.
     #[cfg(target_os = "linux")]

@@ -31,16 +31,13 @@
 //! | `duplicate` | the number is open and not -1 | the result of `fcntl` is checked first, and the program has named the number | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `sanitizer` | a weak symbol names the runtime's function, or nothing | the name is the sanitizer's, and a linker leaves zero if it finds no such symbol | `cargo xtask asan` |
-//! | `launch_threads::thread` | the number of the inbox becomes a descriptor that has no other owner in this thread's table | in a table of its own it is the copy; in a shared one the starter gives it away | `soon` |
 //! | `launch_threads::pool` | the pool lives as long as a reference to it | it is never freed | `soon` |
 //! | `launch_threads::identity` | results are written to locals of the right type and size | the declarations beside the calls | `soon`, `users` |
-//! | `raw::{close_range, dup}` on a launch thread | no descriptor that has an owner is closed or replaced | its table is its own, proven as in the child; all owners of its numbers are in other tables | `soon` |
-//! | `cstrings::CStringArray` | it may go to another thread | it owns what its pointers lead to, and nothing changes that | `soon` |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and other processes may write to it | the fields of its implementors are atomics | every spawning test |
+//! | `mapping::Mapping` | it may go to another thread | it is an owner of its memory | `soon` |
 //! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
 //! | `one_thread` | the address leads to a variable of the library | `dlsym` found its name, and no library is unloaded | `one_thread` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
-//! | `kept_environment` | the call only reads the ranges, and none of them need be readable | the kernel checks each, and fails where it is not | `soon` |
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
 //! | `clone::fork` | the child runs closures as after a fork by the program itself | libc's fork, with the fork handlers of others | `pre_exec` |
@@ -103,8 +100,6 @@ mod confirm;
 mod dumpable;
 #[cfg(target_os = "linux")]
 mod fd_table;
-#[cfg(all(feature = "reactor", target_os = "linux", target_env = "gnu"))]
-mod kept_environment;
 #[cfg(target_os = "linux")]
 mod kept_status;
 #[cfg(target_os = "linux")]
@@ -138,6 +133,8 @@ mod wait;
 mod elsewhere {
     pub(super) mod close;
     pub(super) mod launch;
+    #[cfg(feature = "reactor")]
+    pub(crate) mod launch_threads;
     #[cfg(target_os = "netbsd")]
     pub(super) mod pty;
     pub(super) mod raw;
@@ -149,6 +146,8 @@ mod elsewhere {
 pub(crate) use ask::{ACCEPTED, ManagerCall, REST_OF_ACCEPTED, message_bytes};
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 pub(crate) use duplicate::duplicate;
+#[cfg(all(feature = "reactor", not(target_os = "linux")))]
+pub(crate) use elsewhere::launch_threads;
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
 #[cfg(not(target_os = "linux"))]

@@ -9,19 +9,14 @@ use super::outcome::{Cloned, LaunchError, PassedFd};
 use super::request::Request;
 
 /// Starts the child on the forced path, else on the first path that works here. `plan` and `passed`
-/// are those of [`launch`]. If `has_own_table`, this thread does not use the descriptor table of the
-/// process.
+/// are those of [`launch`].
 pub(crate) fn launch_on_best(
     request: &Request,
     forced: Option<SpawnPath>,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
-    has_own_table: bool,
 ) -> Result<Cloned, LaunchError> {
     let mut attempts = attempts(request, forced)?;
-    if has_own_table {
-        attempts = attempts.in_own_table();
-    }
     loop {
         let error = match launch(attempts.mode(), request, passed, plan) {
             Ok(child) => {

@@ -52,8 +52,5 @@ impl ProcessMark {
     }
 }
 
-// SAFETY: the page is read and written only as atomics, and its one owner unmaps it.
-unsafe impl Send for ProcessMark {}
-
 // SAFETY: the page is read and written only as atomics.
 unsafe impl Sync for ProcessMark {}

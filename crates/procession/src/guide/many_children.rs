@@ -26,11 +26,12 @@
 //! - The result is a [`Deferred`](crate::Deferred). `connection_made` comes before it. Dropping it before
 //!   that ends the launch: `done` or `detach` lets it go on.
 //! - Two launches run at a time, so the children may begin in another order than that of the calls.
-//! - The two *launch threads* start with the first such call, and sleep while there is nothing to launch. Their
-//!   descriptor tables are their own: a program with thousands of descriptors pays nothing for them here.
+//! - The two *launch threads* start with the first such call, and sleep while there is nothing to launch. A
+//!   program with thousands of descriptors calls [`reserve_spawn_fds`](crate::reserve_spawn_fds) before it
+//!   opens them; then a launch does not take longer with them.
 //! - A program with a thread pays a little more for each `spawn_process`, which must then copy the
 //!   environment. So do not use both without need.
-//! - What the threads cannot launch, the loop does, in its next turn: a command with `pre_exec`, for
-//!   instance.
+//! - If the loop's thread has other ids or capabilities, another priority or other processors than the launch
+//!   threads, the loop launches, in its next turn.
 //!
 //! [`Background`](crate::Background) uses the launch threads while more than one run waits to be started.

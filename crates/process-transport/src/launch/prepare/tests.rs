@@ -4,7 +4,7 @@ use super::{AtProgramEnd, prepare};
 use crate::{Command, Fd, Step};
 
 fn step(command: &Command) -> Option<Step> {
-    prepare(command, AtProgramEnd::LivesOn).err().map(|error| error.step())
+    prepare(command, AtProgramEnd::LivesOn, None).err().map(|error| error.step())
 }
 
 #[test]
@@ -38,11 +38,11 @@ fn an_invalid_command_is_refused_before_anything_is_made() {
 #[test]
 fn an_empty_path_element_is_skipped() {
     let count = |path: &str| {
-        prepare(&Command::new("prog").env("PATH", path), AtProgramEnd::LivesOn)
+        prepare(&Command::new("prog").env("PATH", path), AtProgramEnd::LivesOn, None)
             .map(|p| p.request.candidates.strings().len())
     };
     assert_eq!(count("").unwrap(), 0);
     assert_eq!(count(":/a::/b:").unwrap(), 2);
-    let prepared = prepare(&Command::new("./prog"), AtProgramEnd::LivesOn).unwrap();
+    let prepared = prepare(&Command::new("./prog"), AtProgramEnd::LivesOn, None).unwrap();
     assert_eq!(prepared.request.candidates.strings().len(), 1);
 }

@@ -2,21 +2,21 @@
 #![expect(unsafe_code, reason = "a pool that lives as long as the process")]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::thread::Thread;
+use std::thread::{self, Thread};
 
-use rustix::io::Errno;
-
-use super::job::LaunchJob;
-use super::mail::{MailSender, mail};
 use super::orders::{Idle, Order, Orders, THREADS};
-use super::thread;
-use crate::sys::mailbox::identity;
+use super::waiting::Waiting;
+use crate::sys::launch::reserved::{Reserved, reserve_for_others};
+use crate::sys::raw;
 use crate::sys::this_process::ProcessMark;
+
+/// The signals that the C library uses itself: it reaches every thread by them, for `setuid(2)` and
+/// the like (glibc: 32 and 33, musl: 32 to 34).
+const LIBRARY_SIGNALS: u64 = 0b111 << 31;
 
 /// The launch threads and what they have to do.
 pub(crate) struct Pool {
@@ -25,17 +25,7 @@ pub(crate) struct Pool {
     /// Set to call a thread that polls.
     called: [AtomicBool; THREADS],
     /// Empty for a thread that could not be started.
-    threads: [OnceLock<StartedThread>; THREADS],
-}
-
-/// One launch thread.
-struct StartedThread {
-    /// For its orders.
-    socket: MailSender,
-    /// Device and inode of the socket: a program may close numbers that it does not know, and open
-    /// other files on them.
-    identity: (u64, u64),
-    thread: Thread,
+    threads: [OnceLock<Thread>; THREADS],
 }
 
 /// The pool of this process, or of the one from which it was forked.
@@ -66,19 +56,18 @@ pub(crate) fn pool() -> io::Result<&'static Pool> {
         called: Default::default(),
         threads: Default::default(),
     }));
-    let mut result = Ok(());
-    for index in 0..THREADS {
-        if let Err(error) = pool.start(index) {
-            result = Err(error);
-            break;
-        }
-    }
+    let results = [(); THREADS].map(|()| pool.start());
     // One thread is enough.
-    if pool.len() == 0 {
-        result?;
+    if results.iter().all(Result::is_err) {
+        results.into_iter().collect::<io::Result<()>>()?;
     }
     POOL.store(ptr::from_ref(pool).cast_mut(), Release);
     Ok(pool)
+}
+
+/// Makes the spawning socketpairs of the threads now, if these have not started.
+pub(crate) fn reserve() -> io::Result<()> {
+    if own().is_some() { Ok(()) } else { reserve_for_others(THREADS) }
 }
 
 fn own() -> Option<&'static Pool> {
@@ -93,100 +82,59 @@ impl Pool {
         self.made_in.is_own()
     }
 
-    fn start(&'static self, index: usize) -> io::Result<()> {
-        let (sender, receiver) = mail()?;
-        let identity = identity(&sender)?;
-        let next = move |otherwise| self.lock().next(index, otherwise);
-        let is_called = move || self.called[index].swap(false, Acquire);
-        let thread = thread::start(next, is_called, receiver, &sender)?;
-        // It is set once: each index is started once.
-        self.threads[index].set(StartedThread { socket: sender, identity, thread }).ok();
+    /// Starts the next thread.
+    fn start(&'static self) -> io::Result<()> {
+        let Some(index) = self.threads.iter().position(|thread| thread.get().is_none()) else {
+            return Ok(());
+        };
+        let reserved = Reserved::take_or_make()?;
+        let run = move || {
+            reserved.use_on_this_thread();
+            self.serve(index)
+        };
+        // The thread begins with this mask, so no handler ever runs there.
+        let old_mask = raw::set_mask(!LIBRARY_SIGNALS);
+        let started = thread::Builder::new().name("procession-launch".to_owned()).spawn(run);
+        if let Ok(old_mask) = old_mask {
+            raw::set_mask(old_mask).map_err(io::Error::from_raw_os_error)?;
+        }
+        // It is set once: the pool is started by one thread.
+        self.threads[index].set(started?.thread().clone()).ok();
         Ok(())
     }
 
-    fn len(&self) -> usize {
-        self.threads.iter().take_while(|thread| thread.get().is_some()).count()
+    /// Launches what is ordered, for ever.
+    fn serve(&self, index: usize) {
+        let waiting = Waiting::default();
+        let next = |otherwise| self.lock().next(index, otherwise);
+        let is_called = || self.called[index].swap(false, Acquire);
+        loop {
+            let launch = waiting.next(&next, &is_called);
+            launch();
+            waiting.on_launched();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells a thread without an order that there is one.
-    fn call(&self, thread: Option<(usize, Idle)>) {
-        match thread {
+    /// Has a thread do it. `id` is larger than those of the orders before.
+    pub(crate) fn order(&self, id: u64, launch: Order) {
+        let called = self.lock().add(id, launch);
+        match called {
             Some((thread, Idle::Polls)) => self.called[thread].store(true, Release),
             Some((thread, Idle::Sleeps)) => {
-                if let Some(started) = self.threads[thread].get() {
-                    started.thread.unpark();
+                if let Some(thread) = self.threads[thread].get() {
+                    thread.unpark();
                 }
             }
             None => {}
         }
     }
 
-    /// Makes an asker known, by the socket for its messages.
-    pub(crate) fn register(&self, asker: u64, socket: &MailSender) -> Result<(), Errno> {
-        for index in 0..self.len() {
-            self.order(index, Order::Register(asker), &[socket.as_fd()])
-                .map_err(|(error, _)| error)?;
-        }
-        Ok(())
-    }
-
-    /// Forgets an asker: what comes of its launches is ended.
-    pub(crate) fn forget(&self, asker: u64) {
-        for index in 0..self.len() {
-            self.order(index, Order::Forget(asker), &[]).ok(); // without a message it does not fail
-        }
-    }
-
-    /// Gives an order, with the descriptors that travel with it, to one thread.
-    fn order(
-        &self,
-        index: usize,
-        order: Order,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<(), (Errno, Order)> {
-        let mut orders = self.lock();
-        if let (false, Some(started)) = (fds.is_empty(), self.threads[index].get()) {
-            if identity(&started.socket) != Ok(started.identity) {
-                return Err((Errno::NOTSOCK, order));
-            }
-            if let Err(error) = started.socket.send(0, fds) {
-                return Err((error, order));
-            }
-        }
-        let thread = orders.push_own(index, order);
-        drop(orders);
-        self.call(thread);
-        Ok(())
-    }
-
-    /// Has a child launched. `given` are the descriptors that travel with it.
-    ///
-    /// # Errors
-    ///
-    /// The descriptors cannot be sent; the job comes back.
-    pub(crate) fn launch(
-        &self,
-        job: Box<LaunchJob>,
-        given: &[BorrowedFd<'_>],
-    ) -> Result<(), (Errno, Option<Box<LaunchJob>>)> {
-        if given.is_empty() {
-            let thread = self.lock().push_shared(job);
-            self.call(thread);
-            return Ok(());
-        }
-        let index = self.lock().least_busy(self.len());
-        self.order(index, Order::Launch(job), given).map_err(|(error, order)| match order {
-            Order::Launch(job) => (error, Some(job)),
-            _ => (error, None),
-        })
-    }
-
-    /// Takes a launch back; `None` if a thread has begun it.
-    pub(crate) fn withdraw(&self, id: u64) -> Option<Box<LaunchJob>> {
+    /// Takes an order back; `None` if a thread has begun it.
+    pub(crate) fn withdraw(&self, id: u64) -> Option<Order> {
         self.lock().withdraw(id)
     }
 }

@@ -8,7 +8,8 @@ use super::orders::{Idle, Order};
 
 /// How long a thread polls after a launch. A loop that starts one short child after the other asks for
 /// the next one within this time. To wake a thread that sleeps takes the loop's call 8 µs, and the
-/// processor then begins with cold caches.
+/// processor then begins with cold caches. If every processor is busy, the thread may even get that of the
+/// loop, which then stands still until the child has begun its program.
 const POLL_TIME: Duration = Duration::from_micros(150);
 
 /// Whether the thread polls before it sleeps: it does so if the last order after a launch came within the

@@ -152,16 +152,14 @@ impl fmt::Debug for Place {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sys) struct Cells {
     pub(in crate::sys) pid: *mut c_int,
-    /// Null for a thread with a descriptor table of its own.
     pub(in crate::sys) pidfd: *mut c_int,
 }
 
 impl Place {
     /// Returns pointers to memory that is never freed, and that others access as atomics.
     #[cfg(target_os = "linux")]
-    pub(in crate::sys) fn cells(&self, has_own_table: bool) -> Cells {
-        let pidfd = if has_own_table { ptr::null_mut() } else { self.slot.pidfd.as_ptr() };
-        Cells { pid: self.slot.pid.as_ptr(), pidfd }
+    pub(in crate::sys) fn cells(&self) -> Cells {
+        Cells { pid: self.slot.pid.as_ptr(), pidfd: self.slot.pidfd.as_ptr() }
     }
 
     /// Returns the number of this process.
