@@ -54,7 +54,7 @@ fn flags() -> rustix::net::SocketFlags {
 
 /// Makes a descriptor nonblocking and closed on exec.
 pub(crate) fn prepare(fd: &OwnedFd) -> rustix::io::Result<()> {
-    rustix::io::ioctl_fioclex(fd)?;
+    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(fd, true)
 }
 
