@@ -106,7 +106,7 @@ impl Loop {
             let spent = core.clock.elapsed().saturating_sub(begun);
             let came = self.wait.len() > 0;
             if came || spent > POLL_TIME {
-                core.io.anticipation.on_polled(came);
+                core.io.anticipation.on_polled(came, spent);
             }
             if came {
                 return Ok(());

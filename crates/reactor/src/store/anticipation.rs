@@ -4,13 +4,17 @@
 //! caller that expects an event sooner announces it
 //! ([`Io::expect_soon`](crate::driver::Io::expect_soon)). Then the loop polls for about that long
 //! before it sleeps. Between two polls it yields the processor. Wrong announcements are trusted
-//! less and less: a program whose announcements are never right pays for one in 64.
+//! less and less: a program whose announcements are never right pays for one in 64. So does a program on a
+//! busy machine, where a yield gives the processor to others for long, and a sleep would have ended sooner.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 /// How long the loop polls before it sleeps: about what the sleep would cost.
 pub(crate) const POLL_TIME: Duration = Duration::from_micros(20);
+
+/// An event that comes later than this, because a yield took so long, is no reason to poll again.
+const LATE: Duration = Duration::from_micros(200);
 
 /// In the end, one of 2 to the power of this many announcements is trusted.
 const MAX_DOUBTS: u32 = 6;
@@ -38,8 +42,9 @@ impl Anticipation {
         self.expected.take()
     }
 
-    /// Notes whether an event came while the loop polled.
-    pub(crate) fn on_polled(&self, came: bool) {
+    /// Notes whether an event came while the loop polled, which took this long.
+    pub(crate) fn on_polled(&self, came: bool, spent: Duration) {
+        let came = came && spent <= LATE;
         // Changed one by one: events that come now and then, as those of others do, are not the
         // expected ones.
         let doubts = self.doubts.get();
@@ -51,7 +56,7 @@ impl Anticipation {
 
 #[cfg(test)]
 mod tests {
-    use super::Anticipation;
+    use super::{Anticipation, LATE, POLL_TIME};
 
     #[test]
     fn wrong_expectations_are_trusted_less_and_less() {
@@ -64,7 +69,7 @@ mod tests {
         let polls = (0..640).filter(|_| {
             let polls = trusted(&anticipation);
             if polls {
-                anticipation.on_polled(false);
+                anticipation.on_polled(false, POLL_TIME);
             }
             polls
         });
@@ -74,10 +79,22 @@ mod tests {
             while !trusted(&anticipation) {
                 asked += 1;
             }
-            anticipation.on_polled(true);
+            anticipation.on_polled(true, POLL_TIME);
         }
         assert!(asked < 128, "{asked}");
         assert!(trusted(&anticipation), "expectations that are always right are trusted again");
+    }
+
+    #[test]
+    fn an_event_that_comes_late_is_no_reason_to_poll() {
+        let anticipation = Anticipation::default();
+        for spent in [LATE * 2, LATE] {
+            anticipation.on_expected();
+            assert!(anticipation.take());
+            anticipation.on_polled(true, spent);
+            anticipation.on_expected();
+            assert_eq!(anticipation.take(), spent == LATE);
+        }
     }
 
     #[test]
