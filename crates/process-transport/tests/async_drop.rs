@@ -14,7 +14,10 @@ use procession_process_transport::{Child, Command, SpawnProcess};
 use procession_reactor::{Handle, Reactor};
 
 use crate::dialogue::{block_on, start};
-use crate::util::{Driver, WATCHDOG, behaviour, command, isolated, ms, process_state, sh, sys};
+use crate::util::{
+    Driver, WATCHDOG, behaviour, command, isolated, ms, process_state, sh, signals_groups_by_pidfd,
+    skip, sys,
+};
 
 fn pid(child: &Child) -> u32 {
     child.process().pid().expect("it runs")
@@ -97,6 +100,29 @@ fn the_group_of_an_owned_child_is_ended_with_it() {
         assert!(!is_dead(number));
         process.signal(Signal::KILL).unwrap();
         until_reaped(driver, number);
+    });
+}
+
+/// Case AC-05. Its end is reported only when the member lets go of the output.
+#[test]
+fn the_group_of_a_leader_that_is_reaped_is_ended_while_it_holds_an_output() {
+    const NAME: &str = "the_group_of_a_leader_that_is_reaped_is_ended_while_it_holds_an_output";
+    if !signals_groups_by_pidfd() {
+        return skip(NAME, "before Linux 6.9");
+    }
+    behaviour(NAME, |driver| {
+        let script = "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & exit 3";
+        let owned = sh(script).owned(true).kill_grace(ms(100));
+        let mut child = driver.handle().spawn_child(owned).unwrap();
+        let member: u32 = block_on(driver, next_line(&mut child)).parse().unwrap();
+        assert!(block_on(driver, child.wait()).is_err());
+        assert_eq!(child.process().pid(), None);
+        let process = child.process().clone();
+        drop(child);
+        assert!(!is_dead(member));
+        driver.until_seen("the member is dead", WATCHDOG, || is_dead(member));
+        // This one waits until the termination of the drop is over.
+        block_on(driver, process.terminate(Signal::KILL, WATCHDOG)).unwrap();
     });
 }
 

@@ -332,10 +332,12 @@ impl ChildState {
         self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_ended()
     }
 
-    /// Returns whether the child runs, is killed on drop, and is not being terminated.
+    /// Returns whether the child runs, or its owned group holds an output, and whether it is killed on drop
+    /// and not being terminated.
     pub(super) fn is_to_end_with_owner(&self, reactor: &Handle) -> bool {
-        let is_running = !self.lifecycle.is_reaped() && !self.termination.is_under_way();
-        self.policy.kill_on_drop && is_running && self.is_launched_here(reactor)
+        let lives = !self.lifecycle.is_reaped() || self.leads_owned_group();
+        let is_to_end = lives && !self.termination.is_under_way();
+        self.policy.kill_on_drop && is_to_end && self.is_launched_here(reactor)
     }
 
     /// Returns whether a drop may act on the child: a forked copy is not the parent of the child.
