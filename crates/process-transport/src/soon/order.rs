@@ -111,9 +111,10 @@ impl Replies {
             return reply.end_now();
         }
         queue.replies.push_back(reply);
-        drop(queue);
-        self.added.notify_one();
+        // Under the lock: once the reply is taken, the reactor may be dropped, and nothing here may use its
+        // descriptor for wake-ups any more.
         self.remote.call(self.on_reply);
+        self.added.notify_one();
     }
 
     pub(super) fn take(&self) -> Option<LaunchReply> {
