@@ -81,8 +81,8 @@ impl LaunchReply {
 /// The replies to one reactor that it has not taken yet.
 pub(super) struct Replies {
     queue: Mutex<ReplyQueue>,
-    /// A reply was added.
-    added: Condvar,
+    /// A reply was added, or the loop was told of it.
+    changed: Condvar,
     remote: Remote,
     /// Is called on the loop for each reply.
     on_reply: fn(&Handle),
@@ -91,13 +91,15 @@ pub(super) struct Replies {
 #[derive(Default)]
 struct ReplyQueue {
     replies: VecDeque<LaunchReply>,
+    /// How many threads are telling the loop of a reply.
+    being_told: usize,
     /// Nobody takes any more.
     is_closed: bool,
 }
 
 impl Replies {
     pub(super) fn new(remote: Remote, on_reply: fn(&Handle)) -> Self {
-        Self { queue: Mutex::default(), added: Condvar::new(), remote, on_reply }
+        Self { queue: Mutex::default(), changed: Condvar::new(), remote, on_reply }
     }
 
     fn lock(&self) -> MutexGuard<'_, ReplyQueue> {
@@ -111,10 +113,13 @@ impl Replies {
             return reply.end_now();
         }
         queue.replies.push_back(reply);
-        // Under the lock: once the reply is taken, the reactor may be dropped, and nothing here may use its
-        // descriptor for wake-ups any more.
+        queue.being_told += 1;
+        drop(queue);
+        self.changed.notify_one();
+        // Without the lock, because the loop takes it at once.
         self.remote.call(self.on_reply);
-        self.added.notify_one();
+        self.lock().being_told -= 1;
+        self.changed.notify_one();
     }
 
     pub(super) fn take(&self) -> Option<LaunchReply> {
@@ -124,14 +129,17 @@ impl Replies {
     /// Waits for a reply, and takes it.
     pub(super) fn wait(&self, at_most: Duration) -> Option<LaunchReply> {
         let is_empty = |queue: &mut ReplyQueue| queue.replies.is_empty();
-        let waited = self.added.wait_timeout_while(self.lock(), at_most, is_empty);
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_empty);
         waited.unwrap_or_else(PoisonError::into_inner).0.replies.pop_front()
     }
 
-    /// Has the launch threads end every further child. Returns the replies that are left.
+    /// Has the launch threads end every further child, and waits until none of them uses the reactor's
+    /// descriptor for wake-ups any more. Returns the replies that are left.
     pub(super) fn close(&self) -> VecDeque<LaunchReply> {
         let mut queue = self.lock();
         queue.is_closed = true;
-        std::mem::take(&mut queue.replies)
+        let is_used = |queue: &mut ReplyQueue| queue.being_told > 0;
+        let queue = self.changed.wait_while(queue, is_used);
+        std::mem::take(&mut queue.unwrap_or_else(PoisonError::into_inner).replies)
     }
 }
