@@ -189,7 +189,10 @@ fn a_file_shows_it_when_it_appears_or_changes() {
     behaviour("a_file_shows_it_when_it_appears_or_changes", |driver| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("up");
-        let server = || sh("echo x >>up; exec sleep 60").current_dir(dir.path());
+        // It appears with its text.
+        let script = "[ -e up ] || { echo x >new; exec sh -c 'mv new up; exec sleep 60'; }; \
+                      echo x >>up; exec sleep 60";
+        let server = || sh(script).current_dir(dir.path());
         for size in [2, 4] {
             let program = start(driver, Ready::file(&path), server(), LIMIT).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
