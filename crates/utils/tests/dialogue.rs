@@ -47,7 +47,7 @@ fn a_timeout_says_what_was_waited_for_and_keeps_what_came() {
         assert!(said.ends_with(r#" s without "never" or "x\r\n": one | two\u{1b}"#), "{said}");
         let DialogueError::TimedOut { after, .. } = error else { panic!("{error:?}") };
         assert!(after >= ms(200) && after < bound(ms(2000)), "{after:?}");
-        // The program was told nothing, and nothing is lost.
+        // The timeout neither ends the program nor loses its output.
         let line = sh.expect(Pattern::next_line()).within(limit()).await?;
         assert_eq!(line.text(), "one");
         sh.send_line("three").await?;

@@ -81,7 +81,7 @@ impl LaunchReply {
 /// The replies to one reactor that it has not taken yet.
 pub(super) struct Replies {
     queue: Mutex<ReplyQueue>,
-    /// A reply was added, or the loop was told of it.
+    /// Signals that a reply is in the queue, and that a thread has told the loop of one.
     changed: Condvar,
     remote: Remote,
     /// Is called on the loop for each reply.

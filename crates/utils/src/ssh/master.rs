@@ -154,7 +154,7 @@ impl Master {
         let count = if self.is_deaf { [0, 2].to_vec() } else { [0, 1, 2].to_vec() };
         let mut polled: Vec<_> =
             count.iter().map(|at| PollFd::from_borrowed_fd(fds[*at], PollFlags::IN)).collect();
-        // What no time of the system can say is as good as for ever.
+        // A limit that is too long for the clock is no limit.
         let within = Timespec::try_from(within).ok();
         rustix::io::retry_on_intr(|| poll(&mut polled, within.as_ref()))?;
         let mut ready = [false; 3];
