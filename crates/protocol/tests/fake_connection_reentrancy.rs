@@ -2,13 +2,15 @@
 //! that hold their handle.
 
 mod connections;
+#[path = "util/owner.rs"]
+mod owner;
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use bytes::Bytes;
 use connections::{Log, acting};
+use owner::LocalOwner;
 use procession_core::WriteError;
 use procession_protocol::{FakeConnection, Protocol, Transport};
 
@@ -200,8 +202,9 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     let (protocol, _log) = acting(|_, _| {});
     let mut fake = FakeConnection::new(protocol);
     let transport = fake.transport().clone();
-    let drops = Rc::new(Cell::new(0));
-    let data = || LocalOwner::bytes(&transport, &drops);
+    let owner = transport.clone();
+    LocalOwner::calls(move || _ = owner.write_buffered());
+    let data = LocalOwner::bytes;
     transport.write(data());
     fake.turn(); // flushed
     fake.peer_writes(data()); // delivered
@@ -214,40 +217,4 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     transport.write(data()); // refused
     fake.peer_writes(data()); // refused too
     assert_eq!(LocalOwner::dropped(), 6);
-}
-
-/// `Bytes::from_owner` requires `Send`, which a handle is not, so a thread-local holds the handle.
-struct LocalOwner;
-
-thread_local! {
-    static OWNER: RefCell<Option<(Transport, Rc<Cell<u32>>)>> = const { RefCell::new(None) };
-}
-
-impl LocalOwner {
-    fn bytes(transport: &Transport, drops: &Rc<Cell<u32>>) -> Bytes {
-        OWNER.with(|owner| owner.replace(Some((transport.clone(), Rc::clone(drops)))));
-        Bytes::from_owner(Self)
-    }
-
-    fn dropped() -> u32 {
-        OWNER.with(|owner| owner.take().map_or(0, |(_, drops)| drops.get()))
-    }
-}
-
-impl AsRef<[u8]> for LocalOwner {
-    fn as_ref(&self) -> &[u8] {
-        b"data"
-    }
-}
-
-impl Drop for LocalOwner {
-    fn drop(&mut self) {
-        OWNER.with(|owner| {
-            if let Some((transport, drops)) = &*owner.borrow() {
-                // This would panic if the state of the fake were borrowed now.
-                transport.write_buffered();
-                drops.set(drops.get() + 1);
-            }
-        });
-    }
 }

@@ -1,5 +1,7 @@
 //! Every action in every callback, a panic in every callback, and protocols that hold their handle.
 
+#[path = "util/owner.rs"]
+mod owner;
 mod util;
 
 use std::cell::{Cell, RefCell};
@@ -8,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use owner::LocalOwner;
 use procession_core::{Signal, WriteError};
 use procession_protocol::{
     ChildFd, ExitReason, FakeFd, FakeProcess, Process, ProcessDone, ProcessProtocol, SignalError,
@@ -261,8 +264,9 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::with_fds(protocol, fds());
     let process = fake.process().clone();
-    let drops = Rc::new(Cell::new(0));
-    let data = || LocalOwner::bytes(&process, &drops);
+    let owner = process.clone();
+    LocalOwner::calls(move || _ = owner.write_buffered(0));
+    let data = LocalOwner::bytes;
     process.write(data()); // flushed
     fake.turn();
     process.write_to_child(9, data()).unwrap_err(); // refused
@@ -280,40 +284,4 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     fake.reap(Ok(ProcessDone::default()));
     assert_eq!(LocalOwner::dropped(), 7);
     assert!(fake.is_closed(ChildFd::STDERR));
-}
-
-/// `Bytes::from_owner` requires `Send`, which a handle is not, so a thread-local holds the handle.
-struct LocalOwner;
-
-thread_local! {
-    static OWNER: RefCell<Option<(Process, Rc<Cell<u32>>)>> = const { RefCell::new(None) };
-}
-
-impl LocalOwner {
-    fn bytes(process: &Process, drops: &Rc<Cell<u32>>) -> Bytes {
-        OWNER.with(|owner| owner.replace(Some((process.clone(), Rc::clone(drops)))));
-        Bytes::from_owner(Self)
-    }
-
-    fn dropped() -> u32 {
-        OWNER.with(|owner| owner.take().map_or(0, |(_, drops)| drops.get()))
-    }
-}
-
-impl AsRef<[u8]> for LocalOwner {
-    fn as_ref(&self) -> &[u8] {
-        b"data"
-    }
-}
-
-impl Drop for LocalOwner {
-    fn drop(&mut self) {
-        OWNER.with(|owner| {
-            if let Some((process, drops)) = &*owner.borrow() {
-                // This would panic if the state of the fake were borrowed now.
-                process.write_buffered(0);
-                drops.set(drops.get() + 1);
-            }
-        });
-    }
 }

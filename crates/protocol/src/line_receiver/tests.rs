@@ -184,9 +184,3 @@ fn a_line_is_cut_between_characters() {
         assert_eq!(whole_characters(bytes, 3), 3, "{bytes:x?}");
     }
 }
-
-#[test]
-#[should_panic(expected = "an empty delimiter")]
-fn an_empty_delimiter_is_refused() {
-    drop(LineReceiver::with_delimiter(""));
-}
