@@ -38,15 +38,8 @@ fn names_of_any_length_and_any_bytes() {
         let validate = [
             Command::new(""),
             Command::new("\0"),
-            valid_command().arg("\0"),
             valid_command().args(["a", "b\0"]),
-            valid_command().arg0("\0"),
-            valid_command().env("", ""),
-            valid_command().env("=", "a"),
-            valid_command().env("A\0", ""),
-            valid_command().env("A", "\0"),
             valid_command().envs([("A", "a"), ("B=", "b")]),
-            valid_command().current_dir("\0"),
             // A name that no variable can have cannot be removed either.
             valid_command().env_remove("A=B"),
             valid_command().env_remove(""),

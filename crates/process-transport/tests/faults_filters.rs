@@ -18,7 +18,6 @@ use procession_core::Signal;
 use procession_process_transport::{Command, Pty, SpawnProcess, Step, reserve_spawn_fds};
 use procession_protocol::{ProcessProtocol, SpawnPath, Target};
 use procession_reactor::Reactor;
-use rustix::process::Pid;
 
 use crate::filter::{Calls, answer, kill, kills_spare_the_parent_or_skip};
 use crate::util::{
@@ -205,16 +204,9 @@ fn check_with_fault(fault: &Fault, errno: i32, first: bool) {
         driver.finish();
         0
     });
-    let pid = Pid::from_raw(copy.cast_signed());
-    let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
-    let (_, status) = waited.expect("it is our child").expect("it has ended");
     let when = if first { "before" } else { "after" };
-    assert_eq!(
-        status.exit_status(),
-        Some(0),
-        "{} refused with {errno} {when} the library looked: {status:?}",
-        fault.name
-    );
+    let what = format!("{} refused with {errno} {when} the library looked", fault.name);
+    sys::assert_exits_with_0(copy, &what);
 }
 
 /// Returns whether a spawn on this path makes the refused clone.
@@ -466,10 +458,7 @@ fn the_lack_of_a_system_resource_is_an_error_of_its_step() {
                 leaks.assert_none();
                 0
             });
-            let pid = Pid::from_raw(copy.cast_signed());
-            let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
-            let (_, status) = waited.expect("it is our child").expect("it has ended");
-            assert_eq!(status.exit_status(), Some(0), "call {call}, error {errno}: {status:?}");
+            sys::assert_exits_with_0(copy, &format!("call {call}, error {errno}"));
         }
     });
 }

@@ -11,22 +11,9 @@ use std::os::fd::AsRawFd;
 
 use procession_process_transport::{Command, Spawned, Step};
 use procession_protocol::SpawnPath;
-use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::filter::{Calls, answer, kill, kills_spare_the_parent_or_skip};
-use crate::util::{Leaks, PROBE, code, forced_path, isolated, ms, root_or_skip, signal, skip, sys};
-
-/// Runs `body` in a copy of this process.
-fn in_a_copy(body: impl FnOnce()) {
-    let pid = sys::fork(|| {
-        sys::alarm(ms(20_000));
-        body();
-        0
-    });
-    let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
-    let (_, status) = waited.expect("it is our child").expect("it has ended");
-    assert_eq!(status.exit_status(), Some(0), "{status:?}");
-}
+use crate::util::{Leaks, PROBE, code, forced_path, isolated, root_or_skip, signal, skip, sys};
 
 fn exits(code: &str) -> Command {
     Command::new(PROBE).args(["exit", code])
@@ -45,7 +32,7 @@ fn the_first_child_in_a_new_pid_namespace_is_its_first_process() {
             return;
         }
         for path in [None, Some(SpawnPath::SharedMemory), Some(SpawnPath::Fork)] {
-            in_a_copy(|| {
+            sys::in_a_copy(|| {
                 sys::new_pid_namespace();
                 let command = Command::new("/bin/sh").args(["-c", "echo $$"]);
                 let command = match path {
@@ -74,7 +61,7 @@ fn a_call_that_kills_is_not_made_where_another_path_does_without() {
         }
         for call in [libc::SYS_close_range, libc::SYS_recvmsg] {
             for is_first in [true, false] {
-                in_a_copy(|| {
+                sys::in_a_copy(|| {
                     if !is_first {
                         assert_eq!(exit_code(exits("0").spawn().unwrap()), Some(0));
                     }
@@ -120,7 +107,7 @@ fn a_path_that_has_failed_is_not_tried_again() {
             return;
         }
         for call in [libc::SYS_close_range, libc::SYS_recvmsg] {
-            in_a_copy(|| {
+            sys::in_a_copy(|| {
                 kill(call);
                 sys::count_signal(libc::SIGCHLD);
                 assert_eq!(exit_code(exits("7").spawn().unwrap()), Some(7));
@@ -141,7 +128,7 @@ fn a_call_that_kills_on_every_path_is_the_childs_end() {
         if !kills_spare_the_parent_or_skip("a_call_that_kills_on_every_path_is_the_childs_end") {
             return;
         }
-        in_a_copy(|| {
+        sys::in_a_copy(|| {
             kill(libc::SYS_setsid);
             let mut child = exits("0").new_session().spawn().unwrap();
             assert_eq!(signal(&child.wait().unwrap()), Some(libc::SIGSYS));
@@ -161,7 +148,7 @@ fn a_program_that_is_killed_after_its_exec_runs_once() {
         if !is_filtered {
             skip("a program that a filter kills", "it may have 64 bits, and the filter is for 32");
         }
-        in_a_copy(|| {
+        sys::in_a_copy(|| {
             if !is_filtered {
                 return;
             }
@@ -173,7 +160,7 @@ fn a_program_that_is_killed_after_its_exec_runs_once() {
             assert_eq!(output.stdout(), b"once\n");
             Leaks::assert_no_children();
         });
-        in_a_copy(|| {
+        sys::in_a_copy(|| {
             answer(libc::SYS_clone, Calls::With { index: 0, flag: 0x400 }, libc::EPERM);
             assert_eq!(exit_code(exits("3").spawn().unwrap()), Some(3));
             Leaks::assert_no_children();

@@ -14,25 +14,11 @@ use procession_process_transport::{
 };
 use procession_protocol::ProcessProtocol;
 use procession_reactor::Reactor;
-use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::util::{
     PROBE, WATCHDOG, bound, code, command, isolated_as_pid_1, isolated_without_leak_check, ms,
     open_fds, process_state, sh, signal, sys,
 };
-
-/// Runs `copy` in a copy of this process.
-fn in_a_copy(copy: impl FnOnce()) {
-    let pid = sys::fork(|| {
-        sys::alarm(ms(20_000));
-        copy();
-        // Like a program that returns from `main`: the values of its threads are dropped.
-        std::process::exit(0)
-    });
-    let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
-    let (_, status) = waited.expect("it is our child").expect("it has ended");
-    assert_eq!(status.exit_status(), Some(0), "{status:?}");
-}
 
 /// Closes all descriptors from 3 up, and opens files of the program's own at their numbers.
 fn replace_all_descriptors() -> Vec<File> {
@@ -65,13 +51,13 @@ fn a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then() {
     let name = "a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then";
     isolated_without_leak_check(name, || {
         reserve_spawn_fds().unwrap();
-        in_a_copy(|| {
+        sys::in_a_copy(|| {
             let files = replace_all_descriptors();
             assert_spawns();
             assert_open(&files);
         });
         // The files stay open without a spawn as well, and without a fork.
-        in_a_copy(|| assert_open(&replace_all_descriptors()));
+        sys::in_a_copy(|| assert_open(&replace_all_descriptors()));
         std::thread::spawn(|| reserve_spawn_fds().map(drop).unwrap()).join().unwrap();
         let thread = std::thread::spawn(|| {
             reserve_spawn_fds().unwrap();
@@ -92,7 +78,7 @@ fn a_mailbox_that_lost_one_end_is_created_anew() {
     isolated_without_leak_check("a_mailbox_that_lost_one_end_is_created_anew", || {
         for end in 0..2 {
             for is_replaced in [false, true] {
-                in_a_copy(|| {
+                sys::in_a_copy(|| {
                     let before = open_fds();
                     reserve_spawn_fds().unwrap();
                     let new = open_fds().into_keys().filter(|fd| !before.contains_key(fd));
@@ -118,9 +104,9 @@ fn a_mailbox_that_lost_one_end_is_created_anew() {
 fn each_copy_has_a_mailbox_of_its_own() {
     isolated_without_leak_check("each_copy_has_a_mailbox_of_its_own", || {
         assert_spawns();
-        in_a_copy(|| {
+        sys::in_a_copy(|| {
             assert_spawns();
-            in_a_copy(assert_spawns);
+            sys::in_a_copy(assert_spawns);
             assert_spawns();
         });
         assert_spawns();
@@ -132,7 +118,7 @@ fn each_copy_has_a_mailbox_of_its_own() {
 fn a_daemon_keeps_its_files_although_its_parent_had_orphans() {
     isolated_without_leak_check("a_daemon_keeps_its_files_although_its_parent_had_orphans", || {
         drop(Command::new("/bin/sleep").arg("2").spawn().unwrap());
-        in_a_copy(|| {
+        sys::in_a_copy(|| {
             let files = replace_all_descriptors();
             assert_spawns();
             assert_open(&files);
@@ -152,7 +138,7 @@ fn a_copys_drops_kill_no_child_of_its_parent() {
             let mut reactor = Some(Reactor::new().unwrap());
             let process = reactor.as_ref().unwrap().spawn_process(SilentProtocol, sleep()).unwrap();
             let pids = [spawned.as_ref().unwrap().pid(), process.pid().unwrap()];
-            in_a_copy(|| {
+            sys::in_a_copy(|| {
                 drop(spawned.take());
                 drop(reactor.take());
             });
@@ -204,7 +190,7 @@ fn an_async_child_that_a_copy_drops_lives_on() {
             command("/bin/cat").kill_on_drop(true),
         ] {
             let mut child = Some(cat(&mut reactor, command));
-            in_a_copy(|| drop(child.take()));
+            sys::in_a_copy(|| drop(child.take()));
             let mut child = child.unwrap();
             assert_echoes(&mut reactor, &mut child, "after\n");
             let ended = end(&mut reactor, child);
@@ -236,7 +222,7 @@ fn a_paused_output_that_a_copy_drops_stays_paused() {
         while is_polled(number) {
             reactor.turn(None).unwrap();
         }
-        in_a_copy(|| drop(output.take()));
+        sys::in_a_copy(|| drop(output.take()));
         assert!(!is_polled(number));
         let mut output = output.unwrap();
         let bytes = reactor.block_on(async {
@@ -261,7 +247,7 @@ fn a_copy_does_not_continue_a_termination() {
             let deaf = sh("trap '' TERM; cat").kill_on_drop(false).kill_grace(ms(0));
             let mut child = cat(reactor.as_mut().unwrap(), deaf.owned(is_owned));
             let terminated = child.process().terminate(Signal::TERM, bound(WATCHDOG));
-            in_a_copy(|| drop(reactor.take()));
+            sys::in_a_copy(|| drop(reactor.take()));
             let mut reactor = reactor.unwrap();
             assert_echoes(&mut reactor, &mut child, "after\n");
             let ended = end(&mut reactor, child);
@@ -278,8 +264,8 @@ fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
         for make in [Reactor::new, Reactor::new_portable] {
             let mut reactor = Some(make().unwrap());
             let mut child = Some(cat(reactor.as_mut().unwrap(), command("/bin/cat").owned(true)));
-            in_a_copy(|| drop((reactor.take(), child.take())));
-            in_a_copy(|| drop((child.take(), reactor.take())));
+            sys::in_a_copy(|| drop((reactor.take(), child.take())));
+            sys::in_a_copy(|| drop((child.take(), reactor.take())));
             let (mut reactor, mut child) = (reactor.unwrap(), child.unwrap());
             assert_echoes(&mut reactor, &mut child, "after\n");
             let handle = reactor.handle();
@@ -303,12 +289,12 @@ fn a_verb_in_a_copy_acts_on_the_child_of_the_original() {
     isolated_without_leak_check("a_verb_in_a_copy_acts_on_the_child_of_the_original", || {
         let mut reactor = Reactor::new().unwrap();
         let mut child = cat(&mut reactor, command("/bin/cat").owned(true));
-        in_a_copy(|| child.process().signal(Signal::USR1).unwrap());
+        sys::in_a_copy(|| child.process().signal(Signal::USR1).unwrap());
         let error = reactor.block_on(child.ended()).expect_err("it was signalled");
         let signalled = matches!(&error, ChildError::Terminated { reason, .. } if reason.signal() == Some(Signal::USR1));
         assert!(signalled, "{error}");
         let mut spawned = Command::new("/bin/sleep").arg("600").owned(true).spawn().unwrap();
-        in_a_copy(|| spawned.signal(Signal::USR1).unwrap());
+        sys::in_a_copy(|| spawned.signal(Signal::USR1).unwrap());
         assert_eq!(signal(&spawned.wait().unwrap()), Some(Signal::USR1.as_raw()));
     });
 }
@@ -353,9 +339,7 @@ fn a_copy_of_the_same_number_in_another_namespace_is_another_process() {
         });
         (0..100).for_each(|_| assert_echoes_word("outside"));
         std::fs::write(&over, "").unwrap();
-        let waited = waitpid(Pid::from_raw(copy.cast_signed()), WaitOptions::empty());
-        let (_, status) = waited.unwrap().unwrap();
-        assert_eq!(status.exit_status(), Some(0), "{status:?}");
+        sys::assert_exits_with_0(copy, "the copy");
         assert_eq!(process_state(asleep), 'S', "the orphan is its parent's alone");
     });
 }

@@ -4,6 +4,10 @@
 
 mod util;
 
+#[path = "spawn_paths/trace.rs"]
+mod trace;
+#[path = "spawn_paths/traced.rs"]
+mod traced;
 #[path = "spawn_paths/watch.rs"]
 mod watch;
 
@@ -13,40 +17,32 @@ use procession_core::Signal;
 use procession_process_transport::{Fd, SpawnProcess};
 use procession_protocol::{Process, ProcessProtocol, Termination};
 use procession_reactor::{Handle, Reactor};
-use rustix::fs::{Access, access};
 
+use crate::trace::Call;
+use crate::traced::{mark, place, traced};
 use crate::util::{Driver, Spawned, WATCHDOG, bound, isolated, process_state, sh};
-use crate::watch::{is_watched, watched};
 
 struct SilentProtocol;
 impl ProcessProtocol for SilentProtocol {}
 
-/// Writes a line into the log of strace.
-fn mark(text: &str) {
-    access(format!("/procession/{text}"), Access::EXISTS).expect_err("there is no such file");
-}
-
-/// Runs `body` under strace and returns the log, or `None` without strace.
-fn traced(name: &str, body: impl FnOnce()) -> Option<String> {
-    if is_watched() {
-        body();
-        return None;
-    }
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let log = dir.path().join("log");
-    let file = log.to_str().expect("its name is text");
-    // musl opens a directory by the older call, which not every processor has.
-    let only = "trace=?open,openat,?access,faccessat,faccessat2";
-    let output = watched(name, &["strace", "-f", "-e", only, "-o", file])?;
-    assert!(output.status.success(), "{output:?}");
-    Some(std::fs::read_to_string(log).expect("strace wrote it"))
-}
-
-/// Returns how often /proc was read between two marks.
-fn reads(log: &str, from: &str, to: &str) -> usize {
-    let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text}"));
-    let between = &log[place(from)..place(to)];
-    between.lines().filter(|call| call.contains("\"/proc\"")).count()
+/// Runs `end` for each number of groups. It ends them, and says when they are `dead` and when that is
+/// `seen`. Checks that /proc is read twice in between: one read finds no member, and another confirms it.
+fn assert_two_reads(name: &str, counts: &[usize], end: impl Fn(usize, &dyn Fn(&str))) {
+    isolated(name, || {
+        let log = traced(name, || {
+            for count in counts {
+                end(*count, &|what| mark(&format!("{count}-{what}")));
+            }
+        });
+        let Some(log) = log else { return };
+        for count in counts {
+            let [dead, seen] = ["dead", "seen"].map(|what| place(&log, &format!("{count}-{what}")));
+            let is_read =
+                |call: &&Call| call.name().starts_with("open") && call.text.contains("\"/proc\"");
+            let reads = log[dead..seen].iter().filter(is_read).count();
+            assert_eq!(reads, 2, "{count} groups");
+        }
+    });
 }
 
 /// Waits until the processes have ended, without a turn of the loop.
@@ -74,98 +70,73 @@ fn terminate(children: &[Spawned]) {
 /// Case TM-17.
 #[test]
 fn groups_that_end_together_take_as_many_reads_as_one() {
-    const NAME: &str = "groups_that_end_together_take_as_many_reads_as_one";
-    const COUNTS: [usize; 3] = [1, 4, 32];
-    isolated(NAME, || {
-        let log = traced(NAME, || {
-            for count in COUNTS {
-                let mut driver = Driver::new();
-                let start = |_| driver.spawn(sh("exec sleep 100").owned(true));
-                let children: Vec<Spawned> = (0..count).map(start).collect();
-                terminate(&children);
-                until_dead(&driver.handle(), &pids(&children));
-                mark(&format!("{count}-ended"));
-                driver.drive_all_to_end(WATCHDOG);
-                mark(&format!("{count}-seen"));
-                driver.finish();
-            }
-        });
-        let Some(log) = log else { return };
-        let of = |count| reads(&log, &format!("/{count}-ended"), &format!("/{count}-seen"));
-        // One read finds no member, and another confirms it.
-        assert_eq!(COUNTS.map(of), [2; 3]);
+    let name = "groups_that_end_together_take_as_many_reads_as_one";
+    assert_two_reads(name, &[1, 4, 32], |count, say| {
+        let mut driver = Driver::new();
+        let start = |_| driver.spawn(sh("exec sleep 100").owned(true));
+        let children: Vec<Spawned> = (0..count).map(start).collect();
+        terminate(&children);
+        until_dead(&driver.handle(), &pids(&children));
+        say("dead");
+        driver.drive_all_to_end(WATCHDOG);
+        say("seen");
+        driver.finish();
     });
 }
 
 /// Case TM-17. The leaders ended earlier, and the reads before that saw living members.
 #[test]
 fn members_that_end_together_take_as_many_reads_as_one() {
-    const NAME: &str = "members_that_end_together_take_as_many_reads_as_one";
-    const COUNTS: [usize; 3] = [1, 4, 32];
-    isolated(NAME, || {
-        let log = traced(NAME, || {
-            for count in COUNTS {
-                let mut driver = Driver::new();
-                let script = "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & \
-                              echo up; wait";
-                let start = |_| driver.spawn(sh(script).owned(true));
-                let children: Vec<Spawned> = (0..count).map(start).collect();
-                let said = |child: &Spawned| child.record.text(1).lines().count() == 2;
-                driver.until("all are up", WATCHDOG, || children.iter().all(said));
-                let members = children.iter().map(|child| {
-                    let text = child.record.text(1);
-                    text.lines().find_map(|line| line.parse().ok()).expect("a pid")
-                });
-                let members: Vec<u32> = members.collect();
-                let leaders = pids(&children);
-                terminate(&children);
-                until_dead(&driver.handle(), &leaders);
-                // By then, each group was seen to have a member.
-                driver.run_for(Duration::from_millis(200));
-                for member in &members {
-                    let member = rustix::process::Pid::from_raw(member.cast_signed()).unwrap();
-                    rustix::process::kill_process(member, rustix::process::Signal::KILL).unwrap();
-                }
-                until_dead(&driver.handle(), &members);
-                mark(&format!("{count}-ended"));
-                driver.drive_all_to_end(WATCHDOG);
-                mark(&format!("{count}-seen"));
-                driver.finish();
-            }
+    let name = "members_that_end_together_take_as_many_reads_as_one";
+    assert_two_reads(name, &[1, 4, 32], |count, say| {
+        let mut driver = Driver::new();
+        let script = "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & \
+                      echo up; wait";
+        let start = |_| driver.spawn(sh(script).owned(true));
+        let children: Vec<Spawned> = (0..count).map(start).collect();
+        let said = |child: &Spawned| child.record.text(1).lines().count() == 2;
+        driver.until("all are up", WATCHDOG, || children.iter().all(said));
+        let members = children.iter().map(|child| {
+            let text = child.record.text(1);
+            text.lines().find_map(|line| line.parse().ok()).expect("a pid")
         });
-        let Some(log) = log else { return };
-        let of = |count| reads(&log, &format!("/{count}-ended"), &format!("/{count}-seen"));
-        assert_eq!(COUNTS.map(of), [2; 3]);
+        let members: Vec<u32> = members.collect();
+        let leaders = pids(&children);
+        terminate(&children);
+        until_dead(&driver.handle(), &leaders);
+        // By then, each group was seen to have a member.
+        driver.run_for(Duration::from_millis(200));
+        for member in &members {
+            let member = rustix::process::Pid::from_raw(member.cast_signed()).unwrap();
+            rustix::process::kill_process(member, rustix::process::Signal::KILL).unwrap();
+        }
+        until_dead(&driver.handle(), &members);
+        say("dead");
+        driver.drive_all_to_end(WATCHDOG);
+        say("seen");
+        driver.finish();
     });
 }
 
 /// Case TM-17. The drop of a reactor waits for all groups.
 #[test]
 fn a_drop_that_ends_many_groups_takes_no_more_reads_for_it() {
-    const NAME: &str = "a_drop_that_ends_many_groups_takes_no_more_reads_for_it";
-    const COUNTS: [usize; 2] = [1, 32];
-    isolated(NAME, || {
-        let log = traced(NAME, || {
-            for count in COUNTS {
-                let reactor = Reactor::new().expect("a reactor");
-                let start = |_| {
-                    let silent = [(0, Fd::null()), (1, Fd::null()), (2, Fd::null())];
-                    let child = sh("exec sleep 100").owned(true).child_fds(silent);
-                    reactor.spawn_process(SilentProtocol, child).expect("it starts")
-                };
-                let children: Vec<Process> = (0..count).map(start).collect();
-                let pids: Vec<u32> = children.iter().map(|child| child.pid().unwrap()).collect();
-                for child in &children {
-                    child.terminate(Signal::TERM, WATCHDOG).done(drop);
-                }
-                until_dead(&reactor.handle(), &pids);
-                mark(&format!("{count}-ended"));
-                drop(reactor);
-                mark(&format!("{count}-seen"));
-            }
-        });
-        let Some(log) = log else { return };
-        let of = |count| reads(&log, &format!("/{count}-ended"), &format!("/{count}-seen"));
-        assert_eq!(COUNTS.map(of), [2; 2]);
+    let name = "a_drop_that_ends_many_groups_takes_no_more_reads_for_it";
+    assert_two_reads(name, &[1, 32], |count, say| {
+        let reactor = Reactor::new().expect("a reactor");
+        let start = |_| {
+            let silent = [(0, Fd::null()), (1, Fd::null()), (2, Fd::null())];
+            let child = sh("exec sleep 100").owned(true).child_fds(silent);
+            reactor.spawn_process(SilentProtocol, child).expect("it starts")
+        };
+        let children: Vec<Process> = (0..count).map(start).collect();
+        let pids: Vec<u32> = children.iter().map(|child| child.pid().unwrap()).collect();
+        for child in &children {
+            child.terminate(Signal::TERM, WATCHDOG).done(drop);
+        }
+        until_dead(&reactor.handle(), &pids);
+        say("dead");
+        drop(reactor);
+        say("seen");
     });
 }

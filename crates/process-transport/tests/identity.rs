@@ -4,55 +4,16 @@
 mod util;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
-use procession_process_transport::{Command, Step};
-use rustix::process::{Gid, Uid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use tempfile::TempDir;
+use procession_process_transport::Step;
+use rustix::process::Gid;
+use rustix::thread::set_thread_groups;
 
+use crate::util::users::{NOBODY, PublicProbe, become_nobody, set_mode};
 use crate::util::{PROBE, command, in_every_way, root_or_skip, sh};
-
-/// The user and group that every system has for nobody.
-const NOBODY: u32 = 65534;
 
 /// A user and group that no system knows.
 const UNKNOWN: u32 = 54321;
-
-/// A copy of the probe that every user can execute.
-struct PublicProbe {
-    _dir: TempDir,
-    path: PathBuf,
-}
-
-impl PublicProbe {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        set_mode(dir.path(), 0o755);
-        let path = dir.path().join("probe");
-        fs::copy(PROBE, &path).expect("the probe");
-        set_mode(&path, 0o755);
-        Self { _dir: dir, path }
-    }
-
-    fn run(&self, what: &str) -> Command {
-        command(&self.path).arg(what)
-    }
-}
-
-/// Sets the permissions of a file.
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
-}
-
-/// Makes this thread, the only one that spawns, the user nobody. This cannot be undone.
-fn become_nobody() {
-    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    set_thread_groups(&[]).expect("root may");
-    set_thread_res_gid(gid, gid, gid).expect("root may");
-    set_thread_res_uid(uid, uid, uid).expect("root may");
-}
 
 /// Case UG-01.
 #[test]
@@ -149,7 +110,7 @@ fn ids_that_are_not_permitted_are_an_error() {
         if !root_or_skip("UG-07") {
             return;
         }
-        become_nobody();
+        become_nobody(&[]);
         for command in [command("/bin/true").uid(0), command("/bin/true").gid(0)] {
             let error = driver.fails(command);
             assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{error}");
@@ -271,7 +232,7 @@ fn a_change_to_ones_own_ids_needs_no_privilege() {
         if !root_or_skip("ids without privilege") {
             return;
         }
-        become_nobody();
+        become_nobody(&[]);
         let record = driver.run(sh("exit 6").uid(NOBODY).gid(NOBODY));
         assert_eq!(record.code(), 6);
     });

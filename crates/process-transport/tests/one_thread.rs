@@ -18,11 +18,11 @@ use procession_process_transport::{Command, Fd, SpawnProcess, reserve_spawn_fds}
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
 use rustix::io::{FdFlags, fcntl_getfd};
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, setrlimit, waitpid};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
-use crate::util::{Leaks, PROBE, Recorder, WATCHDOG, forced_path, ms, sys};
+use crate::util::{Leaks, PROBE, Recorder, WATCHDOG, forced_path, sys};
 
 const NAME: &str = "PROCESSION_TEST_VARIABLE";
 
@@ -90,18 +90,6 @@ fn a_table_that_threads_share_stays_as_it_is() {
     other.join().expect("it does nothing").expect_err("nothing is sent");
 }
 
-/// Runs `body` in a copy of this process.
-fn in_a_copy(body: impl FnOnce()) {
-    let pid = sys::fork(|| {
-        sys::alarm(ms(20_000));
-        body();
-        0
-    });
-    let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
-    let (_, status) = waited.expect("it is our child").expect("it has ended");
-    assert_eq!(status.exit_status(), Some(0), "{status:?}");
-}
-
 /// Returns the descriptors of a child of this command, and the path that it was started on.
 fn descriptors(command: impl FnOnce(Command) -> Command) -> (String, SpawnPath) {
     let child = command(Command::new(PROBE).args(["fdlist", "1"])).spawn().expect("it starts");
@@ -112,7 +100,7 @@ fn descriptors(command: impl FnOnce(Command) -> Command) -> (String, SpawnPath) 
 
 /// A filter refuses messages, so whoever is started in a shared table has got none.
 fn descriptors_reach_the_child_without_a_message() {
-    in_a_copy(|| {
+    sys::in_a_copy(|| {
         answer(libc::SYS_sendmsg, Calls::All, libc::EPERM);
         let null = || File::open("/dev/null").expect("it opens");
         let at = |number| Arc::new(sys::copy_at(null(), number, false));

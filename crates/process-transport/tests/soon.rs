@@ -28,7 +28,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::filter::{Calls, answer};
 use crate::util::{
-    Driver, Event, Leaks, PROBE, Recorder, WATCHDOG, behaviour, bound, children, command,
+    Driver, Leaks, PROBE, Recorder, Spawned, WATCHDOG, behaviour, bound, children, command,
     forced_path, isolated, isolated_without_leak_check, ms, sh, skip, sys,
 };
 
@@ -66,6 +66,27 @@ fn until_no_child(what: &str) {
     panic!("{what}: {:?}", children());
 }
 
+/// Starts a child off the loop, and drives the loop until it has ended.
+fn run_soon(driver: &mut Driver, command: Command) -> Spawned {
+    let child = driver.try_spawn_soon(command, |_, _| ()).expect("it starts");
+    driver.drive_to_end(&child.record);
+    child
+}
+
+/// Has the launch threads started, which keep descriptors of their own.
+fn warm_up(driver: &mut Driver) {
+    run_soon(driver, command("/bin/true"));
+    driver.rebase();
+}
+
+/// Runs `body` with a loop whose launch threads are there.
+fn warm(name: &str, body: impl FnOnce(&mut Driver)) {
+    behaviour(name, |driver| {
+        warm_up(driver);
+        body(driver);
+    });
+}
+
 /// A deaf child that runs for long.
 fn sleeper() -> Command {
     command("/bin/sleep").arg("600").child_fds([(0, Fd::null()), (1, Fd::null()), (2, Fd::null())])
@@ -76,11 +97,8 @@ fn sleeper() -> Command {
 fn the_call_calls_nobody_back_and_two_threads_launch() {
     behaviour("the_call_calls_nobody_back_and_two_threads_launch", |driver| {
         assert_eq!(launch_threads(), 0);
-        let first = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        assert_eq!(first.record.events().first(), Some(&Event::Made));
+        warm_up(driver);
         until_two_launch_threads(driver);
-        driver.drive_to_end(&first.record);
-        driver.rebase();
         let more: Vec<_> = (0..100)
             .map(|_| {
                 let (recorder, record) = Recorder::new();
@@ -98,10 +116,7 @@ fn the_call_calls_nobody_back_and_two_threads_launch() {
 /// Case LO-02.
 #[test]
 fn a_result_that_is_dropped_leaves_no_child() {
-    behaviour("a_result_that_is_dropped_leaves_no_child", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("a_result_that_is_dropped_leaves_no_child", |driver| {
         for micros in [0, 10, 50, 100, 200, 400, 800, 3000] {
             let (recorder, record) = Recorder::new();
             let started = driver.reactor().spawn_process_soon(recorder, sleeper());
@@ -162,15 +177,10 @@ fn a_stop_and_a_drop_of_the_reactor_leave_no_child() {
 /// Case LO-04.
 #[test]
 fn closures_and_crowds_of_descriptors_are_launched_too() {
-    behaviour("closures_and_crowds_of_descriptors_are_launched_too", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("closures_and_crowds_of_descriptors_are_launched_too", |driver| {
         if forced_path().is_none() {
             let with_closure = sys::pre_exec(command("/bin/true"), 0);
-            let child = driver.try_spawn_soon(with_closure, |_, _| ()).unwrap();
-            driver.drive_to_end(&child.record);
-            assert_eq!(child.record.code(), 0);
+            assert_eq!(run_soon(driver, with_closure).record.code(), 0);
         }
         let many = (3..300).map(|number| (number, Fd::null()));
         let many = command(PROBE).args(["exit", "5"]).child_fds(many);
@@ -188,10 +198,7 @@ fn closures_and_crowds_of_descriptors_are_launched_too() {
 /// Case LO-05.
 #[test]
 fn a_child_has_what_its_caller_has_and_not_its_launch_thread() {
-    behaviour("a_child_has_what_its_caller_has_and_not_its_launch_thread", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("a_child_has_what_its_caller_has_and_not_its_launch_thread", |driver| {
         let all = sched_getaffinity(None).unwrap();
         let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|cpu| all.is_set(*cpu)) else { return };
         if all.count() < 2 {
@@ -201,8 +208,7 @@ fn a_child_has_what_its_caller_has_and_not_its_launch_thread() {
         one.set(last);
         sched_setaffinity(None, &one).unwrap();
         let shown = sh("grep Cpus_allowed_list: /proc/self/status");
-        let child = driver.try_spawn_soon(shown, |_, _| ()).unwrap();
-        driver.drive_to_end(&child.record);
+        let child = run_soon(driver, shown);
         assert_eq!(child.record.text(1), format!("Cpus_allowed_list:\t{last}\n"));
     });
 }
@@ -216,15 +222,12 @@ fn where_no_child_can_leave_a_shared_table_it_gets_a_copy() {
     isolated("where_no_child_can_leave_a_shared_table_it_gets_a_copy", || {
         answer(libc::SYS_close_range, Calls::All, libc::ENOSYS);
         let mut driver = Driver::new();
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+        warm_up(&mut driver);
         let file: Arc<File> = Arc::new(File::open("/dev/zero").unwrap());
         for _ in 0..20 {
             let child =
                 sh("echo out; head -c 3 <&5 | wc -c").child_fd(5, Fd::inherit(file.clone()));
-            let child = driver.try_spawn_soon(child, |_, _| ()).unwrap();
-            driver.drive_to_end(&child.record);
+            let child = run_soon(&mut driver, child);
             assert_eq!(child.record.text(1), "out\n3\n");
             let expected = forced_path().unwrap_or(SpawnPath::SharedMemory);
             assert_eq!(child.process.spawned_by(), Some(expected));
@@ -238,10 +241,7 @@ fn where_no_child_can_leave_a_shared_table_it_gets_a_copy() {
 /// Case LO-07.
 #[test]
 fn a_child_that_finds_no_numbers_here_is_an_error_and_gone() {
-    behaviour("a_child_that_finds_no_numbers_here_is_an_error_and_gone", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("a_child_that_finds_no_numbers_here_is_an_error_and_gone", |driver| {
         let limit = getrlimit(Resource::Nofile);
         let mut fillers = Vec::new();
         setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..limit }).unwrap();
@@ -267,8 +267,7 @@ fn a_child_that_finds_no_numbers_here_is_an_error_and_gone() {
         setrlimit(Resource::Nofile, limit).unwrap();
         drop(fillers);
         driver.until_seen("no child is left", WATCHDOG, || children().is_empty());
-        let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&child.record);
+        run_soon(driver, command("/bin/true"));
     });
 }
 
@@ -281,12 +280,10 @@ fn a_forked_copy_launches_with_threads_of_its_own() {
         let under_way: Vec<_> =
             (0..50).map(|_| handle.spawn_process_soon(Recorder::new().0, sleeper())).collect();
         sys::in_a_copy(|| {
-            sys::alarm(ms(20_000));
             assert_eq!(launch_threads(), 0);
             drop(kept.take());
             let mut driver = Driver::new();
-            let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-            driver.drive_to_end(&child.record);
+            run_soon(&mut driver, command("/bin/true"));
             until_two_launch_threads(&mut driver);
         });
         let mut reactor = kept.take().unwrap();
@@ -310,10 +307,7 @@ fn random_orders_of_all_this_leave_no_child_and_no_descriptor() {
     isolated("random_orders_of_all_this_leave_no_child_and_no_descriptor", || {
         let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
         println!("seed {}", random.0);
-        let mut warm = Driver::new();
-        let child = warm.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        warm.drive_to_end(&child.record);
-        drop(warm);
+        warm_up(&mut Driver::new());
         let leaks = Leaks::baseline();
         for _ in 0..40 {
             let mut reactor = Reactor::new().unwrap();
@@ -355,16 +349,11 @@ fn random_orders_of_all_this_leave_no_child_and_no_descriptor() {
 /// Case LO-11.
 #[test]
 fn each_child_has_the_variables_of_its_launch() {
-    behaviour("each_child_has_the_variables_of_its_launch", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("each_child_has_the_variables_of_its_launch", |driver| {
         let mut check = |what: &str| {
             // Each of the two threads launches some of them.
             for _ in 0..4 {
-                let child = driver.try_spawn_soon(command("/usr/bin/env"), |_, _| ()).unwrap();
-                driver.drive_to_end(&child.record);
-                let text = child.record.text(1);
+                let text = run_soon(driver, command("/usr/bin/env")).record.text(1);
                 let shown: BTreeSet<&str> = text.lines().collect();
                 let own: Vec<String> =
                     std::env::vars().map(|(key, value)| format!("{key}={value}")).collect();
@@ -407,10 +396,7 @@ impl AsFd for Faulty {
 /// Case LO-12.
 #[test]
 fn a_panic_on_a_launch_thread_comes_to_the_loop() {
-    behaviour("a_panic_on_a_launch_thread_comes_to_the_loop", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("a_panic_on_a_launch_thread_comes_to_the_loop", |driver| {
         for _ in 0..3 {
             let faulty = command("/bin/true").child_fd(5, Fd::inherit(Faulty));
             let (recorder, record) = Recorder::new();
@@ -422,8 +408,7 @@ fn a_panic_on_a_launch_thread_comes_to_the_loop() {
             assert_eq!(record.events(), []);
         }
         until_two_launch_threads(driver);
-        let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&child.record);
+        run_soon(driver, command("/bin/true"));
     });
 }
 
@@ -458,17 +443,13 @@ fn beside_many_descriptors_a_reserved_socketpair_saves_the_copy_of_the_table() {
 /// Case LO-14.
 #[test]
 fn a_child_that_its_caller_must_launch_is_recorded_once() {
-    behaviour("a_child_that_its_caller_must_launch_is_recorded_once", |driver| {
-        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&warm.record);
-        driver.rebase();
+    warm("a_child_that_its_caller_must_launch_is_recorded_once", |driver| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("records");
         FakeChildren::record(&driver.handle(), &file).unwrap();
         // From here on this thread has another nice value than the launch threads.
         rustix::process::nice(1).unwrap();
-        let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
-        driver.drive_to_end(&child.record);
+        run_soon(driver, command("/bin/true"));
         let records = fs::read_to_string(&file).unwrap();
         assert_eq!(records.matches("run ").count(), 1, "{records}");
         // The recording keeps its file open.

@@ -11,8 +11,9 @@ mod paths;
 mod table;
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,9 +56,9 @@ fn program(what: &'static str, errno: i32, program: impl AsRef<Path>) -> Row {
 }
 
 /// Provokes the error of every row on every path, and checks for leftovers each time.
-fn provoke(driver: &mut dyn Way, rows: &[Row]) {
+fn assert_fails(driver: &mut dyn Way, rows: &[Row]) {
     let own = Arc::new(tempfile::tempfile().expect("a file"));
-    std::io::Write::write_all(&mut &*own, b"the caller's").expect("there is room");
+    io::Write::write_all(&mut &*own, b"the caller's").expect("there is room");
     driver.rebase();
     let before = fd_table();
     for path in paths() {
@@ -67,7 +68,11 @@ fn provoke(driver: &mut dyn Way, rows: &[Row]) {
             let error = driver.fails(command.child_fd(40, Fd::inherit(own.clone())));
             let found = (error.step(), error.raw_os_error());
             assert_eq!(found, (row.step, Some(row.errno)), "{what}: {error}: {error:?}");
+            assert_eq!(error.kind(), io::Error::from_raw_os_error(row.errno).kind(), "{what}");
             assert!(!error.to_string().is_empty() && !error.subject().is_empty(), "{what}");
+            if row.step == Step::Exec {
+                assert_eq!(error.subject(), row.program.as_str(), "{what}: the name as given");
+            }
             assert_eq!(fd_table(), before, "{what}");
             assert_eq!(children(), [], "{what}");
             assert_eq!(driver.run(by(path, "/bin/true")).code(), 0, "after {what}");
@@ -89,6 +94,7 @@ fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
 /// No limit at all.
 const UNLIMITED: Rlimit = Rlimit { soft: None, hard: None };
 
+/// Cases SE-01, SE-02, SE-03, SE-04, SE-05, SE-06, SE-07 and SE-10.
 #[test]
 fn a_program_or_directory_that_cannot_be_used_fails_at_its_step() {
     in_every_way("a_program_or_directory_that_cannot_be_used_fails_at_its_step", |driver| {
@@ -97,14 +103,24 @@ fn a_program_or_directory_that_cannot_be_used_fails_at_its_step() {
         let busy = file(&dir, "busy", &binary, 0o755);
         let writer = OpenOptions::new().append(true).open(&busy).unwrap();
         let plain = file(&dir, "plain", b"exit 3", 0o755);
+        let empty = file(&dir, "empty", b"", 0o755);
+        let elf = file(&dir, "elf", &[b"\x7fELF".as_slice(), &[0; 200]].concat(), 0o755);
         let denied = file(&dir, "denied", &binary, 0o644);
+        let denied_script = file(&dir, "denied script", b"#!/bin/sh\n", 0o644);
         let script = file(&dir, "script", b"#!/no/such/interpreter\n", 0o755);
+        let link = dir.path().join("link");
+        symlink(&link, &link).unwrap();
         let rows = [
             program("a missing program", libc::ENOENT, "/no/such/program"),
             program("a bare name that no directory has", libc::ENOENT, "no-such-program"),
             program("a directory", libc::EACCES, dir.path()),
             program("a file without the permission", libc::EACCES, denied),
+            program("a script without the permission", libc::EACCES, denied_script),
             program("a file of no known format", libc::ENOEXEC, plain),
+            program("an empty file", libc::ENOEXEC, empty),
+            program("a file that begins as a program", libc::ENOEXEC, elf),
+            program("a link to itself", libc::ELOOP, link),
+            program("a long name", libc::ENAMETOOLONG, format!("/{}", "a".repeat(300))),
             program("a missing interpreter", libc::ENOENT, script),
             program("a path through a file", libc::ENOTDIR, "/etc/passwd/x"),
             program("a program that is open for writing", libc::ETXTBSY, busy),
@@ -119,7 +135,7 @@ fn a_program_or_directory_that_cannot_be_used_fails_at_its_step() {
             }),
         ];
         driver.rebase();
-        provoke(driver, &rows);
+        assert_fails(driver, &rows);
         drop(writer);
         driver.rebase();
     });
@@ -144,7 +160,7 @@ fn a_call_that_the_kernel_refuses_the_child_fails_at_its_step() {
                 command.parent_death_signal(Signal::from_raw(200))
             }),
         ];
-        provoke(driver, &rows);
+        assert_fails(driver, &rows);
         rows.clear();
         if paths().contains(&SpawnPath::Fork) {
             // The caller's closure fails, with an error number of its own choice.
@@ -156,6 +172,7 @@ fn a_call_that_the_kernel_refuses_the_child_fails_at_its_step() {
     });
 }
 
+/// Cases BI-01 and BI-02.
 #[test]
 fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
     in_every_way("a_command_that_makes_no_sense_fails_before_anything_is_made", |driver| {
@@ -191,7 +208,7 @@ fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
                 command.uid(54_321)
             }),
         ];
-        provoke(driver, &rows);
+        assert_fails(driver, &rows);
     });
 }
 
@@ -217,7 +234,7 @@ fn descriptors_that_cannot_be_created_or_passed_fail_at_their_step() {
             }),
         ];
         driver.rebase();
-        provoke(driver, &rows);
+        assert_fails(driver, &rows);
         drop(rows);
         driver.rebase();
         let null: Arc<OwnedFd> = Arc::new(File::open("/dev/null").unwrap().into());
@@ -228,7 +245,7 @@ fn descriptors_that_cannot_be_created_or_passed_fail_at_their_step() {
             move |command| command.pty(Pty::new().pair(null.clone(), null.clone())),
         )];
         driver.rebase();
-        provoke(driver, &no_tty);
+        assert_fails(driver, &no_tty);
         drop(no_tty);
         driver.rebase();
     });
@@ -271,7 +288,7 @@ fn a_call_without_the_needed_privilege_fails_at_its_step() {
                 command.oom_score_adj(-900)
             }),
         ];
-        provoke(&mut driver, &rows);
+        assert_fails(&mut driver, &rows);
         driver.finish();
     });
 }
@@ -297,7 +314,7 @@ fn a_user_that_may_set_groups_alone_fails_at_the_user() {
         set_capabilities(None, sets).unwrap();
         let mut driver = Driver::new();
         let rows = [row("another user", Step::Uid, libc::EPERM, |command| command.uid(1).gid(1))];
-        provoke(&mut driver, &rows);
+        assert_fails(&mut driver, &rows);
         driver.finish();
     });
 }

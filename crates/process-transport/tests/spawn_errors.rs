@@ -7,7 +7,7 @@ mod util;
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -140,100 +140,6 @@ impl Drop for SpawnsLast {
     }
 }
 
-/// Case SE-01.
-#[test]
-fn a_program_that_does_not_exist_is_an_error_and_calls_nothing_back() {
-    in_every_way("a_program_that_does_not_exist_is_an_error_and_calls_nothing_back", |driver| {
-        let error = driver.fails(command("/no/such/prog"));
-        assert_error(&error, Step::Exec, libc::ENOENT);
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-    });
-}
-
-/// Case SE-02.
-#[test]
-fn a_bare_name_that_no_path_has_is_an_error() {
-    in_every_way("a_bare_name_that_no_path_has_is_an_error", |driver| {
-        let bare = command("program-that-had-better-not-exist").env("PATH", "/usr/bin:/bin");
-        let error = driver.fails(bare);
-        assert_error(&error, Step::Exec, libc::ENOENT);
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert_eq!(error.subject(), "program-that-had-better-not-exist", "the name as given");
-    });
-}
-
-/// Case SE-03.
-#[test]
-fn a_directory_cannot_be_executed() {
-    in_every_way("a_directory_cannot_be_executed", |driver| {
-        let error = driver.fails(command("/tmp"));
-        assert_error(&error, Step::Exec, libc::EACCES);
-        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    });
-}
-
-/// Case SE-04.
-#[test]
-fn a_file_without_execute_permission_is_refused_even_for_root() {
-    in_every_way("a_file_without_execute_permission_is_refused_even_for_root", |driver| {
-        if !root_or_skip("SE-04") {
-            return;
-        }
-        let dir = directory();
-        let script = file(&dir, "script", b"#!/bin/sh\n", 0o644);
-        let binary = file(&dir, "binary", &fs::read("/bin/true").unwrap(), 0o644);
-        for program in [script, binary] {
-            let error = driver.fails(command(program));
-            assert_error(&error, Step::Exec, libc::EACCES);
-            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        }
-    });
-}
-
-/// Case SE-05.
-#[test]
-fn the_number_of_the_failed_exec_arrives_unchanged() {
-    in_every_way("the_number_of_the_failed_exec_arrives_unchanged", |driver| {
-        let dir = directory();
-        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-        symlink(&b, &a).unwrap();
-        symlink(&a, &b).unwrap();
-        let error = driver.fails(command("/etc/passwd/foo"));
-        assert_error(&error, Step::Exec, libc::ENOTDIR);
-        assert_eq!(error.kind(), ErrorKind::NotADirectory);
-        assert_error(&driver.fails(command(a)), Step::Exec, libc::ELOOP);
-        let error = driver.fails(command(format!("/{}", "a".repeat(300))));
-        assert_error(&error, Step::Exec, libc::ENAMETOOLONG);
-        assert_eq!(error.kind(), ErrorKind::InvalidFilename);
-    });
-}
-
-/// Case SE-06.
-#[test]
-fn a_file_of_no_known_format_is_not_handed_to_a_shell() {
-    in_every_way("a_file_of_no_known_format_is_not_handed_to_a_shell", |driver| {
-        let dir = directory();
-        let elf = [b"\x7fELF".as_slice(), &[0; 200]].concat();
-        for (name, contents) in [("plain", b"exit 3".as_slice()), ("empty", b""), ("elf", &elf)] {
-            let program = file(&dir, name, contents, 0o755);
-            assert_error(&driver.fails(command(program)), Step::Exec, libc::ENOEXEC);
-        }
-    });
-}
-
-/// Case SE-07.
-#[test]
-fn a_script_whose_interpreter_is_missing_is_not_found() {
-    in_every_way("a_script_whose_interpreter_is_missing_is_not_found", |driver| {
-        let dir = directory();
-        let script = file(&dir, "script", b"#!/no/such/interp\n", 0o755);
-        let error = driver.fails(command(&script));
-        assert_error(&error, Step::Exec, libc::ENOENT);
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(script.exists());
-    });
-}
-
 /// Case SE-08.
 #[test]
 fn a_program_that_is_open_for_writing_is_busy() {
@@ -271,19 +177,6 @@ fn arguments_and_variables_that_are_too_long_are_an_error() {
         too_long(driver.fails(command("/bin/true").env("A", "x".repeat(200_000))));
         let many = std::iter::repeat_n("x".repeat(100_000), 100);
         too_long(driver.fails(command("/bin/true").args(many)));
-    });
-}
-
-/// Case SE-10.
-#[test]
-fn a_working_directory_that_cannot_be_entered_is_an_error() {
-    in_every_way("a_working_directory_that_cannot_be_entered_is_an_error", |driver| {
-        let error = driver.fails(command("/bin/true").current_dir("/no/such"));
-        assert_error(&error, Step::Chdir, libc::ENOENT);
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        let error = driver.fails(command("/bin/true").current_dir("/etc/passwd"));
-        assert_error(&error, Step::Chdir, libc::ENOTDIR);
-        assert_eq!(error.kind(), ErrorKind::NotADirectory);
     });
 }
 

@@ -92,7 +92,7 @@ fn check_fallback(name: &str, filter: impl Fn(), errno: i32, to: SpawnPath) {
             driver.finish();
             0
         });
-        assert_exit_0(copy);
+        sys::assert_exits_with_0(copy, "the copy");
         let mut driver = Driver::new();
         assert_eq!(
             spawn_on_best_path(&mut driver),
@@ -104,14 +104,6 @@ fn check_fallback(name: &str, filter: impl Fn(), errno: i32, to: SpawnPath) {
         assert_eq!(spawn_on_best_path(&mut driver), Some(to), "a child that refuses falls back");
         driver.finish();
     });
-}
-
-/// Waits for a copy of this process, and asserts that it succeeded.
-fn assert_exit_0(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid.cast_signed());
-    let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
-    let (_, status) = waited.expect("it is our child").expect("it has ended");
-    assert_eq!(status.exit_status(), Some(0), "{status:?}");
 }
 
 #[test]

@@ -350,10 +350,7 @@ fn spawn_in_both(path: SpawnPath) {
     });
     go.write_all(b"x").expect("it is read");
     spawn_own(path);
-    let pid = rustix::process::Pid::from_raw(copy.cast_signed());
-    let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
-    let (_, status) = waited.expect("it is our child").expect("it has ended");
-    assert_eq!(status.exit_status(), Some(0), "{path:?}: {status:?}");
+    sys::assert_exits_with_0(copy, &format!("{path:?}"));
 }
 
 fn spawn_own(path: SpawnPath) {

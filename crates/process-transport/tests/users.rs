@@ -5,60 +5,17 @@
 mod util;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
 
 use procession_process_transport::{Command, Step};
 use procession_protocol::SpawnPath;
-use rustix::process::{Gid, Uid};
+use rustix::process::Gid;
 use rustix::thread::{
     CapabilitySet, capabilities, set_capabilities, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
-};
-use tempfile::TempDir;
-
-use crate::util::{
-    Driver, PROBE, Way, behaviour, command, forced_path, in_every_way, root_or_skip, sh,
 };
 
-/// The user and group that every system has for nobody.
-const NOBODY: u32 = 65534;
-
-/// A copy of the probe that every user can execute.
-struct PublicProbe {
-    _dir: TempDir,
-    path: PathBuf,
-}
-
-impl PublicProbe {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        set_mode(dir.path(), 0o755);
-        let path = dir.path().join("probe");
-        fs::copy(PROBE, &path).expect("the probe");
-        set_mode(&path, 0o755);
-        Self { _dir: dir, path }
-    }
-
-    fn ids(&self) -> Command {
-        command(&self.path).arg("ids")
-    }
-}
-
-/// Sets the permissions of a file.
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
-}
-
-/// Makes this thread, the only one that spawns, the user nobody with these groups. This cannot be
-/// undone.
-fn become_nobody(groups: &[u32]) {
-    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
-    set_thread_groups(&groups).expect("root may");
-    set_thread_res_gid(gid, gid, gid).expect("root may");
-    set_thread_res_uid(uid, uid, uid).expect("root may");
-}
+use crate::util::users::{NOBODY, PublicProbe, become_nobody};
+use crate::util::{Driver, Way, behaviour, command, forced_path, in_every_way, root_or_skip, sh};
 
 /// Runs a child that exits with 0, and returns its output.
 fn output(driver: &mut dyn Way, command: Command) -> String {
@@ -99,15 +56,15 @@ fn a_user_is_found_by_name_and_by_number() {
         let probe = PublicProbe::new();
         set_thread_groups(&[0, 4, 24].map(Gid::from_raw)).unwrap();
         for name in ["nobody", "65534"] {
-            let text = output(driver, probe.ids().user(name));
+            let text = output(driver, probe.run("ids").user(name));
             assert_eq!(text, shown(NOBODY, NOBODY, &[NOBODY]), "{name}");
         }
         if let Some((name, uid, gid)) = a_user_with_another_group() {
             let wanted = shown(uid, gid, &[gid]);
-            assert_eq!(output(driver, probe.ids().user(&name)), wanted, "{name}");
-            assert_eq!(output(driver, probe.ids().uid(uid)), wanted, "by its uid alone");
+            assert_eq!(output(driver, probe.run("ids").user(&name)), wanted, "{name}");
+            assert_eq!(output(driver, probe.run("ids").uid(uid)), wanted, "by its uid alone");
         }
-        let text = output(driver, probe.ids().user("nobody").groups([7, 8]));
+        let text = output(driver, probe.run("ids").user("nobody").groups([7, 8]));
         assert_eq!(text, shown(NOBODY, NOBODY, &[7, 8]), "groups that are named come first");
     });
 }
@@ -135,29 +92,29 @@ fn no_group_of_the_parent_survives_unasked() {
         }
         let probe = PublicProbe::new();
         set_thread_groups(&[0, 4, 24].map(Gid::from_raw)).unwrap();
-        let text = output(driver, probe.ids().gid(77));
+        let text = output(driver, probe.run("ids").gid(77));
         assert_eq!(text, "(0, 0, 0) (77, 77, 77) [77]\n");
-        let text = output(driver, probe.ids().uid(NOBODY));
+        let text = output(driver, probe.run("ids").uid(NOBODY));
         assert_eq!(text, shown(NOBODY, NOBODY, &[NOBODY]));
-        let text = output(driver, probe.ids().uid(NOBODY).gid(77).groups([4]));
+        let text = output(driver, probe.run("ids").uid(NOBODY).gid(77).groups([4]));
         assert_eq!(text, shown(NOBODY, 77, &[4]));
         let none: [u32; 0] = [];
-        let text = output(driver, probe.ids().uid(NOBODY).gid(77).groups(none));
+        let text = output(driver, probe.run("ids").uid(NOBODY).gid(77).groups(none));
         assert_eq!(text, shown(NOBODY, 77, &[]));
-        assert_eq!(output(driver, probe.ids()), shown(0, 0, &[0, 4, 24]), "nothing was asked");
+        assert_eq!(output(driver, probe.run("ids")), shown(0, 0, &[0, 4, 24]), "nothing was asked");
         // They are gone as well if the given ids are the parent's own.
         for (own, groups) in [
-            (probe.ids().gid(0), &[0][..]),
-            (probe.ids().uid(0).gid(0), &[0]),
-            (probe.ids().uid(0).gid(0).groups([4]), &[4]),
+            (probe.run("ids").gid(0), &[0][..]),
+            (probe.run("ids").uid(0).gid(0), &[0]),
+            (probe.run("ids").uid(0).gid(0).groups([4]), &[4]),
         ] {
             assert_eq!(output(driver, own), shown(0, 0, groups));
         }
         let five = Gid::from_raw(5);
         set_thread_res_gid(five, five, five).unwrap();
-        assert_eq!(output(driver, probe.ids().gid(5)), "(0, 0, 0) (5, 5, 5) [5]\n");
-        let by_name = output(driver, probe.ids().user("root"));
-        assert_eq!(output(driver, probe.ids().uid(0)), by_name);
+        assert_eq!(output(driver, probe.run("ids").gid(5)), "(0, 0, 0) (5, 5, 5) [5]\n");
+        let by_name = output(driver, probe.run("ids").user("root"));
+        assert_eq!(output(driver, probe.run("ids").uid(0)), by_name);
         assert!(by_name.starts_with("(0, 0, 0) (0, 0, 0) "), "{by_name}");
         assert!(!by_name.contains("24"), "{by_name}");
     });
@@ -172,7 +129,7 @@ fn a_change_to_the_same_ids_needs_no_privilege() {
         }
         let probe = PublicProbe::new();
         become_nobody(&[NOBODY]);
-        let ids = || probe.ids();
+        let ids = || probe.run("ids");
         for same in [
             ids().uid(NOBODY),
             ids().gid(NOBODY),
@@ -209,7 +166,7 @@ fn groups_that_may_not_be_set_stay_if_no_id_changes() {
             set.remove(CapabilitySet::SETGID);
         }
         set_capabilities(None, sets).unwrap();
-        let ids = || probe.ids();
+        let ids = || probe.run("ids");
         for own in [ids().uid(0), ids().gid(0), ids().uid(0).gid(0), ids().user("root")] {
             let what = format!("{own:?}");
             assert_eq!(output(driver, own), shown(0, 0, &[0, 4, 24]), "{what}");
@@ -235,7 +192,7 @@ fn a_user_without_groups_is_in_its_own_group() {
         }
         let probe = PublicProbe::new();
         become_nobody(&[]);
-        let ids = || probe.ids();
+        let ids = || probe.run("ids");
         for same in [
             ids().user("nobody"),
             ids().user("65534"),

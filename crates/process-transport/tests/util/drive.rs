@@ -2,7 +2,9 @@
 //!
 //! If the condition does not hold in time, the test fails and prints everything that was recorded.
 
+use std::cell::Cell;
 use std::fmt::Write;
+use std::rc::Rc;
 use std::time::Duration;
 
 use procession_core::Failed;
@@ -177,6 +179,17 @@ impl Driver {
         child.record
     }
 
+    /// Sends bytes to a child, and asserts that they come back.
+    #[track_caller]
+    pub(crate) fn assert_echoes(&mut self, command: Command, sent: &[u8]) {
+        let child = self.spawn(command);
+        child.process.write(sent.to_vec());
+        child.process.close_stdin();
+        self.drive_to_end(&child.record);
+        assert!(child.record.data(1) == sent, "{} bytes", child.record.data(1).len());
+        assert_eq!(child.record.code(), 0);
+    }
+
     /// Drives the loop until the child has ended.
     pub(crate) fn drive_to_end(&mut self, record: &Record) {
         self.until("the child has ended", WATCHDOG, || record.ended().is_some());
@@ -219,6 +232,19 @@ impl Driver {
             assert!(self.now() < deadline, "not within {within:?}: {what}\n{}", self.dump());
             self.reactor.turn(Some(Duration::from_millis(2))).expect("a turn");
         }
+    }
+
+    /// Starts a repeating timer of 10 ms. The counter shows how often it ran.
+    pub(crate) fn ticker(&self) -> Rc<Cell<usize>> {
+        fn tick(handle: &Handle, count: Rc<Cell<usize>>) {
+            handle.call_later(Duration::from_millis(10), move |handle| {
+                count.set(count.get() + 1);
+                tick(handle, count);
+            });
+        }
+        let count = Rc::new(Cell::new(0));
+        tick(&self.handle(), count.clone());
+        count
     }
 
     /// Drives the loop for `time`.

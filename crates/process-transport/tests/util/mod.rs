@@ -17,6 +17,7 @@ mod probe;
 mod recorder;
 pub(crate) mod scopes;
 pub(crate) mod sys;
+pub(crate) mod users;
 mod ways;
 
 pub(crate) use procession_test_support::{

@@ -7,10 +7,11 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use procession_test_support::sys::{
-    alarm, block, blocked, borrow, close_range, close_standard, copy_at, count_foreign,
-    count_signal, counted, default_action, foreign, fork, handler, ignore, in_a_copy, is_blocked,
-    is_open, leave_no_zombies, link, may_share_descriptors, new_pid_namespace, put_at, remove_env,
-    set_env, unopened, wait_until_killed, wait_until_zombie, without_huge_pages,
+    alarm, assert_exits_with_0, block, blocked, borrow, close_range, close_standard, copy_at,
+    count_foreign, count_signal, counted, default_action, foreign, fork, handler, ignore,
+    in_a_copy, is_blocked, is_open, leave_no_zombies, link, may_share_descriptors,
+    new_pid_namespace, put_at, remove_env, set_env, unopened, wait_until_killed, wait_until_zombie,
+    without_huge_pages,
 };
 
 /// Adds a closure to a command that fails in the child with `errno`, or succeeds if that is 0.

@@ -279,20 +279,21 @@ pub fn may_share_descriptors() -> bool {
 /// Runs `copy` in a forked copy of this process, which then exits as if `main` had returned, and
 /// waits for its success.
 pub fn in_a_copy(copy: impl FnOnce()) {
-    // SAFETY: the only other thread of this process is the harness's. It only waits, so it holds no
-    // lock that the copy needs.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        let run = std::panic::AssertUnwindSafe(copy);
-        let code = std::panic::catch_unwind(run).map_or(101, |()| 0);
-        std::process::exit(code)
-    }
-    let waited = rustix::process::waitpid(
-        rustix::process::Pid::from_raw(pid),
-        rustix::process::WaitOptions::empty(),
-    );
+    let pid = fork(|| {
+        alarm(Duration::from_secs(20)); // a copy has no alarm of its parent's
+        copy();
+        std::process::exit(0)
+    });
+    assert_exits_with_0(pid, "a forked copy");
+}
+
+/// Waits until a child has ended, and asserts that it has succeeded.
+#[track_caller]
+pub fn assert_exits_with_0(pid: u32, what: &str) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed());
+    let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
     let (_, status) = waited.expect("it is our child").expect("it has ended");
-    assert_eq!(status.exit_status(), Some(0), "{status:?}");
+    assert_eq!(status.exit_status(), Some(0), "{what}: {status:?}");
 }
 
 /// The process that installed the handler of [`count_foreign`].
