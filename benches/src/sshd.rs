@@ -3,22 +3,18 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process;
-use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use procession::{Command, Fd, Signal, Spawned};
-
-const SSHD: &str = "/usr/sbin/sshd";
+use procession_test_support::Sshd;
 
 /// Servers, and the configuration of their clients: they are `h0`, `h1`, ….
 #[derive(Debug)]
 pub struct Hosts {
     /// The clients that have the shared connections.
     masters: Vec<Spawned>,
-    servers: Vec<Spawned>,
+    servers: Vec<Sshd>,
     folder: tempfile::TempDir,
 }
 
@@ -27,45 +23,21 @@ impl Hosts {
     ///
     /// # Errors
     ///
-    /// If OpenSSH is not there, or a server does not start.
+    /// If OpenSSH is not there.
     pub fn start(count: usize) -> Result<Self> {
+        if let Some(why) = Sshd::missing() {
+            bail!("{why}");
+        }
         let folder = tempfile::tempdir()?;
-        let mut hosts = Self { masters: Vec::new(), servers: Vec::new(), folder };
-        let path = |name: &str| hosts.folder.path().join(name).display().to_string();
-        let (host, user, home) = (path("host"), path("user"), path("home"));
-        for key in [&host, &user] {
-            let mut keygen = process::Command::new("ssh-keygen");
-            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", key]);
-            ensure!(keygen.status().context("ssh-keygen")?.success(), "no key");
-        }
-        // The start-up files of the user's shell would be measured too.
-        fs::create_dir(&home)?;
+        let start = |_| Sshd::start(folder.path(), &[], "127.0.0.1", "MaxSessions 20");
+        let servers: Vec<_> = (0..count).map(start).collect();
         let mut config = String::new();
-        for number in 0..count {
-            let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-            let script = format!(
-                "if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs none /run && mkdir /run/sshd; fi\n\
-                 exec {SSHD} -D -e -f /dev/null -p {port} -h {host} -o ListenAddress=127.0.0.1 \
-                 -o AuthorizedKeysFile={user}.pub -o UsePAM=no -o StrictModes=no -o PidFile=none \
-                 -o PermitRootLogin=yes -o MaxStartups=100 -o MaxSessions=20 -o SetEnv=HOME={home}"
-            );
-            let is_root = rustix::process::geteuid().is_root();
-            let sh = Command::new(if is_root { "unshare" } else { "sh" });
-            let sh = sh.args(if is_root { &["-m", "sh", "-c"][..] } else { &["-c"] }).arg(script);
-            let sh = sh.stdin(Fd::null()).stdout(Fd::null());
-            let mut server = ends_with_program(sh).spawn()?;
-            let stderr = fs::File::from(server.take(2)?);
-            hosts.servers.push(server);
-            let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-            let listens = lines.any(|line| line.starts_with("Server listening"));
-            ensure!(listens, "{SSHD} does not start");
-            thread::spawn(move || lines.for_each(drop));
-            config += &format!("Host h{number}\nHostName 127.0.0.1\nPort {port}\n");
+        for (number, server) in servers.iter().enumerate() {
+            config += &format!("Host h{number}\nHostName 127.0.0.1\nPort {}\n", server.port);
         }
-        config += &format!(
-            "Host *\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n\
-             IdentitiesOnly yes\nIdentityFile {user}\nBatchMode yes\n"
-        );
+        let settings = Sshd::client_settings(folder.path());
+        config += &format!("Host *\n{settings}LogLevel ERROR\nBatchMode yes\n");
+        let hosts = Self { masters: Vec::new(), servers, folder };
         fs::write(hosts.config(), config)?;
         Ok(hosts)
     }
@@ -94,7 +66,8 @@ impl Hosts {
             // It lasts until its input is closed.
             let master = Command::new("ssh").arg("-M").args(self.words(number));
             let master = master.arg("echo ready; exec cat").stderr(Fd::null());
-            let mut master = ends_with_program(master).spawn()?;
+            // It also ends if the program is killed.
+            let mut master = master.owned(true).parent_death_signal(Signal::KILL).spawn()?;
             let mut line = String::new();
             BufReader::new(fs::File::from(master.take(1)?)).read_line(&mut line)?;
             ensure!(line == "ready\n", "no connection");
@@ -102,9 +75,4 @@ impl Hosts {
         }
         Ok(())
     }
-}
-
-/// Also if the program is killed: the kernel ends the child.
-fn ends_with_program(command: Command) -> Command {
-    command.owned(true).parent_death_signal(Signal::KILL)
 }

@@ -3,9 +3,9 @@
 
 mod util;
 
+use procession::ChildError;
 use procession::prelude::*;
-use procession::{ChildError, Spawned};
-use procession_test_support::skip_here;
+use procession_test_support::{Sshd, skip_here};
 use util::{example, feed, on_terminal};
 
 #[test]
@@ -129,46 +129,25 @@ fn sigterm_ends_those_that_run() {
 /// A host of this test.
 struct Host {
     folder: tempfile::TempDir,
-    port: u16,
-    _server: Spawned,
+    server: Sshd,
 }
 
 impl Host {
     /// Starts a server of ssh. Returns `None` if there is none, which is said.
     fn serve(test: &str) -> Option<Self> {
-        const SSHD: &str = "/usr/sbin/sshd";
-        if !std::path::Path::new(SSHD).exists() {
-            skip_here(test, "needs /usr/sbin/sshd of Debian's openssh-server");
+        if let Some(why) = Sshd::missing() {
+            skip_here(test, &why);
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path().display();
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
-        // The server of root needs a folder in /run: its own /run has one.
-        let script = format!(
-            "set -e; cd {dir}; for key in host user; do ssh-keygen -q -t ed25519 -N '' -f $key; done\n\
-             printf '%s\\n' 'StrictHostKeyChecking no' 'UserKnownHostsFile /dev/null' \
-             'IdentityFile {dir}/user' 'Host near' 'HostName 127.0.0.1' 'Port {port}' \
-             'Host gone' 'HostName 127.0.0.1' 'Port 1' >config\n\
-             if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs none /run; mkdir /run/sshd; fi\n\
-             exec {SSHD} -D -e -f /dev/null -p {port} -h {dir}/host -o ListenAddress=127.0.0.1 \
-             -o AuthorizedKeysFile={dir}/user.pub -o UsePAM=no -o StrictModes=no -o PidFile=none \
-             -o PermitRootLogin=yes -o SetEnv=HOME={dir}"
+        let server = Sshd::start(folder.path(), &[], "127.0.0.1", "");
+        let hosts = format!(
+            "{}Host near\nHostName 127.0.0.1\nPort {}\nHost gone\nHostName 127.0.0.1\nPort 1\n",
+            Sshd::client_settings(folder.path()),
+            server.port
         );
-        let is_root = rustix::process::geteuid().is_root();
-        let sh = Command::new(if is_root { "unshare" } else { "sh" });
-        let sh = sh.args(if is_root { &["-m", "sh"][..] } else { &[] }).args(["-c", &script]);
-        let sh = sh.stdin(Fd::null()).stdout(Fd::null()).owned(true);
-        let mut server = sh.parent_death_signal(Signal::KILL).spawn().expect("it starts");
-        let stderr = std::fs::File::from(server.take(2).expect("it is piped"));
-        let lines = std::io::BufReader::new(stderr);
-        let mut lines = std::io::BufRead::lines(lines).map_while(Result::ok);
-        let listens = lines.any(|line| line.starts_with("Server listening on 127.0.0.1"));
-        assert!(listens, "the server has ended");
-        std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { folder, port, _server: server })
+        std::fs::write(folder.path().join("config"), hosts).expect("the folder is there");
+        Some(Self { folder, server })
     }
 
     fn parallel(&self, hosts: &str) -> Command {
@@ -191,7 +170,7 @@ fn with_hosts_the_lines_run_there_and_a_bar_shows_each() {
     let mut lines: Vec<_> = ended.stdout.lines().collect();
     lines.sort_unstable();
     let [connection, its] = lines[..] else { panic!("{lines:?}") };
-    assert!(connection.ends_with(&format!("127.0.0.1 {}", host.port)), "{connection}");
+    assert!(connection.ends_with(&format!("127.0.0.1 {}", host.server.port)), "{connection}");
     assert_eq!(its, "it's");
     assert!(
         ended.stderr.contains("sh -c 'exit 3' (on near) exited with status 3"),

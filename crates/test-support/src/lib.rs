@@ -1,5 +1,5 @@
 //! Support for the behaviour tests of every crate: runs a test in its own process, finds leaked
-//! descriptors and children, bounds the time of a wait, and skips a test visibly.
+//! descriptors and children, bounds the time of a wait, skips a test visibly, and starts servers of ssh.
 //!
 //! Every function panics if it cannot do its work, which fails the test.
 //!
@@ -32,6 +32,7 @@ mod kernel;
 mod leaks;
 mod sanitizer;
 mod skip;
+mod sshd;
 mod standard;
 pub mod sys;
 
@@ -47,4 +48,5 @@ pub use self::kernel::{
 pub use self::leaks::{Leaks, children, open_fds, process_state, rss_bytes, rss_peak_bytes};
 pub use self::sanitizer::{sanitizer, without_leak_check};
 pub use self::skip::{forward, root_or_skip, served, skip, skip_here};
+pub use self::sshd::Sshd;
 pub use self::standard::Standard;

@@ -15,7 +15,7 @@ use procession_process_transport::{Command, Fd};
 use procession_utils::{
     Host, HostProgress, HostState, Hosts, LaunchError, Launcher, OutputError, Run, Stdin, run_all,
 };
-use util::sshd::{Keys, with_text};
+use util::sshd::{Keys, connections, with_text};
 use util::{WATCHDOG, behaviour, ms, sh};
 
 /// A host on this machine. Its first local commands report that their programs are not started, or lost.
@@ -235,7 +235,7 @@ fn real_hosts_take_over_the_runs_of_a_host_that_is_lost() {
             with_text(&text).iter().filter(|(_, line)| line.starts_with("sleep")).count() == 2
         });
         for server in &servers {
-            server.connections().into_iter().for_each(util::sshd::kill);
+            connections(server).into_iter().for_each(util::sshd::kill);
         }
         let outcomes = driver.get(all).unwrap();
         let outputs: Vec<_> =
@@ -274,7 +274,7 @@ fn nothing_is_left_of_cancelled_batches() {
         }
         assert!(sockets.len() >= times / 2);
         driver.until("nothing is left", WATCHDOG, |_| {
-            let connections = servers.iter().any(|server| !server.connections().is_empty());
+            let connections = servers.iter().any(|server| !connections(server).is_empty());
             let here =
                 sockets.iter().any(|socket| socket.parent().is_none_or(std::path::Path::exists));
             with_text(&text).is_empty() && !connections && keys.folders() == 0 && !here

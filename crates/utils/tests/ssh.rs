@@ -8,17 +8,31 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use procession_process_transport::{Command, Fd};
-use procession_test_support::root_or_skip;
+use procession_test_support::{Sshd, root_or_skip};
 use procession_utils::{LaunchError, Launcher, OutputError, Run, Ssh};
-use util::sshd::{Keys, kill, sockets, with_text};
-use util::{behaviour, both, bound, ms, sh};
+use util::sshd::{Keys, connections, kill, sockets, with_text};
+use util::{Driver, behaviour, both, bound, ms, sh};
 
-/// Runs `body` with a host, on both drivers.
-fn on_host(test: &str, body: impl Fn(&mut util::Runner, &Ssh)) {
+/// Runs `body` with a server, on both drivers.
+fn with_server(test: &str, body: impl Fn(&mut util::Runner, &Keys, &Sshd)) {
     both(test, |runner| {
         let Some(keys) = Keys::new(test) else { return };
         let server = keys.serve("");
-        body(runner, &keys.host(&server));
+        body(runner, &keys, &server);
+    });
+}
+
+/// Runs `body` with a host, on both drivers.
+fn on_host(test: &str, body: impl Fn(&mut util::Runner, &Ssh)) {
+    with_server(test, |runner, keys, server| body(runner, &keys.host(server)));
+}
+
+/// Runs `body` with a host and its server, on a loop.
+fn on_loop(test: &str, body: impl FnOnce(&mut Driver, &Ssh, &Sshd)) {
+    behaviour(test, |driver| {
+        let Some(keys) = Keys::new(test) else { return };
+        let server = keys.serve("");
+        body(driver, &keys.host(&server), &server);
     });
 }
 
@@ -165,20 +179,18 @@ fn a_timeout_and_a_cancellation_end_the_whole_tree_there() {
 #[test]
 fn nothing_is_left_of_a_connection_that_is_closed() {
     let test = "nothing_is_left_of_a_connection_that_is_closed";
-    both(test, |runner| {
-        let Some(keys) = Keys::new(test) else { return };
-        let server = keys.serve("");
-        let host = keys.host(&server);
+    with_server(test, |runner, keys, server| {
+        let host = keys.host(server);
         for _ in 0..3 {
             runner.get(Run::new("true").on(&host).check()).unwrap();
         }
-        assert_eq!((server.connections().len(), keys.folders()), (1, 1), "three runs share one");
+        assert_eq!((connections(server).len(), keys.folders()), (1, 1), "three runs share one");
         let socket = sockets().pop().expect("there is a connection");
         assert!(socket.exists());
         drop(host);
         assert!(!socket.parent().unwrap().exists(), "the drop waits");
         runner.until("nothing is left", util::WATCHDOG, || {
-            keys.folders() == 0 && server.connections().is_empty()
+            keys.folders() == 0 && connections(server).is_empty()
         });
     });
 }
@@ -187,18 +199,15 @@ fn nothing_is_left_of_a_connection_that_is_closed() {
 #[test]
 fn a_lost_connection_ends_the_run_here_and_the_tree_there() {
     let test = "a_lost_connection_ends_the_run_here_and_the_tree_there";
-    behaviour(test, |driver| {
-        let Some(keys) = Keys::new(test) else { return };
-        let server = keys.serve("");
-        let host = keys.host(&server);
+    on_loop(test, |driver, host, server| {
         let number = std::process::id();
         let text = format!("sleep 86{number}");
-        let run = Run::from(sh(&format!("echo ready; trap '' TERM; {text}; {text}"))).on(&host);
+        let run = Run::from(sh(&format!("echo ready; trap '' TERM; {text}; {text}"))).on(host);
         let is_ready = Rc::new(Cell::new(false));
         let ready = Rc::clone(&is_ready);
         let run = run.for_each_line(move |_| ready.set(true)).start();
         driver.until("it runs", util::WATCHDOG, |_| is_ready.get() && !with_text(&text).is_empty());
-        for pid in server.connections() {
+        for pid in connections(server) {
             kill(pid);
         }
         match driver.get(run).unwrap_err().error() {
@@ -210,7 +219,7 @@ fn a_lost_connection_ends_the_run_here_and_the_tree_there() {
         }
         driver.until("nothing is left", util::WATCHDOG, |_| with_text(&text).is_empty());
         // The next run makes another connection.
-        let again = driver.get(Run::new("echo").arg("on").on(&host).start()).unwrap();
+        let again = driver.get(Run::new("echo").arg("on").on(host).start()).unwrap();
         assert_eq!(again.stdout, "on\n");
     });
 }
@@ -249,14 +258,14 @@ fn a_login_that_ends_or_hangs_is_no_connection_and_its_words_are_the_reason() {
     let test = "a_login_that_ends_or_hangs_is_no_connection_and_its_words_are_the_reason";
     both(test, |runner| {
         let Some(keys) = Keys::new(test) else { return };
-        for (login, expected) in [
-            ("echo This account is not available.; exit 1", "This account is not available."),
-            ("exit 1", "the login has ended"),
-            // It lasts as long as its connection.
-            ("cat >/dev/null", "it was not ready in time"),
+        // The last login lasts as long as its connection, so it takes the whole time.
+        for (login, within, expected) in [
+            ("echo Not available.; exit 1", util::WATCHDOG, "Not available."),
+            ("exit 1", util::WATCHDOG, "the login has ended"),
+            ("cat >/dev/null", ms(2000), "it was not ready in time"),
         ] {
             let server = keys.serve(&format!("ForceCommand {login}"));
-            let host = keys.host(&server).connect_timeout(ms(2000));
+            let host = keys.host(&server).connect_timeout(bound(within));
             assert_eq!(reason(runner, &host), expected);
         }
     });
@@ -285,12 +294,9 @@ fn a_full_disk_there_is_no_connection() {
 #[test]
 fn a_client_that_is_killed_is_a_lost_connection_and_the_tree_there_ends() {
     let test = "a_client_that_is_killed_is_a_lost_connection_and_the_tree_there_ends";
-    behaviour(test, |driver| {
-        let Some(keys) = Keys::new(test) else { return };
-        let server = keys.serve("");
-        let host = keys.host(&server);
+    on_loop(test, |driver, host, _| {
         let text = format!("sleep 86{}", std::process::id());
-        let run = Run::from(sh(&text)).on(&host).start();
+        let run = Run::from(sh(&text)).on(host).start();
         let there = || with_text(&text).into_iter().filter(|(_, line)| line.starts_with("sleep"));
         driver.until("it runs", util::WATCHDOG, |_| there().count() == 1);
         let clients = with_text(&text).into_iter().filter(|(_, line)| line.starts_with("ssh "));
@@ -300,7 +306,7 @@ fn a_client_that_is_killed_is_a_lost_connection_and_the_tree_there_ends() {
             other => panic!("{other:?}"),
         }
         driver.until("the tree has ended", util::WATCHDOG, |_| there().count() == 0);
-        let killed = driver.get(Run::from(sh("kill -KILL $$")).on(&host).start()).unwrap();
+        let killed = driver.get(Run::from(sh("kill -KILL $$")).on(host).start()).unwrap();
         assert_eq!(killed.exit_code(), Some(128 + 9), "a program that is killed is another case");
     });
 }
@@ -309,15 +315,13 @@ fn a_client_that_is_killed_is_a_lost_connection_and_the_tree_there_ends() {
 #[test]
 fn the_files_of_runs_that_are_over_go_while_the_connection_lasts() {
     let test = "the_files_of_runs_that_are_over_go_while_the_connection_lasts";
-    both(test, |runner| {
-        let Some(keys) = Keys::new(test) else { return };
-        let server = keys.serve("");
-        let host = keys.host(&server).keep_alive(Duration::from_secs(1));
+    with_server(test, |runner, keys, server| {
+        let host = keys.host(server).keep_alive(Duration::from_secs(1));
         for status in [0, 3, 255] {
             let run = Run::from(sh(&format!("exit {status}"))).on(&host);
             assert_eq!(runner.get(run).unwrap().exit_code(), Some(status));
         }
         runner.until("no file is left", util::WATCHDOG, || keys.runs() == 0);
-        assert_eq!((server.connections().len(), keys.folders()), (1, 1), "the connection lasts");
+        assert_eq!((connections(server).len(), keys.folders()), (1, 1), "the connection lasts");
     });
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Spawned};
-use procession_test_support::{root_or_skip, skip, sys};
+use procession_test_support::{Sshd, root_or_skip, skip, sys};
 use procession_utils::{Hosts, Keep, OutputError, Run, Ssh, Stdin, run_all};
-use util::sshd::{Keys, Sshd, with_text};
+use util::sshd::{Keys, connections, with_text};
 use util::{Driver, WATCHDOG, behaviour, bound, ms, rss_peak_bytes, sh};
 
 /// Two network namespaces with a link between them. Nothing of them can be seen outside.
@@ -91,13 +91,14 @@ impl Drop for Net {
     }
 }
 
-fn slow(test: &str, body: impl FnOnce(&mut Driver)) {
+fn slow(test: &str, body: impl FnOnce(&mut Driver, &Keys)) {
     if !util::is_slow() {
         return;
     }
     behaviour(test, |driver| {
         sys::alarm(Duration::from_secs(900));
-        body(driver);
+        let Some(keys) = Keys::new(test) else { return };
+        body(driver, &keys);
     });
 }
 
@@ -105,10 +106,9 @@ fn slow(test: &str, body: impl FnOnce(&mut Driver)) {
 #[test]
 fn a_link_that_is_cut_ends_the_runs_on_both_sides() {
     let test = "a_link_that_is_cut_ends_the_runs_on_both_sides";
-    slow(test, |driver| {
-        let Some(keys) = Keys::new(test) else { return };
+    slow(test, |driver, keys| {
         let Some(net) = Net::new(test) else { return };
-        let (far, far_host) = net.serve(&keys);
+        let (far, far_host) = net.serve(keys);
         let near = keys.serve("");
         let number = std::process::id();
         let text = format!("sleep 86{number}");
@@ -135,7 +135,7 @@ fn a_link_that_is_cut_ends_the_runs_on_both_sides() {
         assert!(took < bound(Duration::from_secs(9)), "six keep-alives and the grace: {took:?}");
         drop(far_host);
         // Its server does not ask for signs of life, so it would keep the connection.
-        far.connections().into_iter().for_each(util::sshd::kill);
+        connections(&far).into_iter().for_each(util::sshd::kill);
     });
 }
 
@@ -143,8 +143,7 @@ fn a_link_that_is_cut_ends_the_runs_on_both_sides() {
 #[test]
 fn gigabytes_pass_in_both_directions_and_the_memory_stays_flat() {
     let test = "gigabytes_pass_in_both_directions_and_the_memory_stays_flat";
-    slow(test, |driver| {
-        let Some(keys) = Keys::new(test) else { return };
+    slow(test, |driver, keys| {
         let server = keys.serve("");
         let host = keys.host(&server);
         let bytes: u64 = 2 << 30;

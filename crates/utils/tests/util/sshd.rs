@@ -1,54 +1,28 @@
-//! Real OpenSSH servers on ports of this machine, with keys that are thrown away.
+//! Servers of ssh as hosts, and what is left of their connections.
 
-use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use procession_core::Signal;
-use procession_process_transport::{Command, Fd, Spawned};
-use procession_test_support::{children, skip, skip_here};
-use procession_utils::{Run, Ssh};
+use procession_test_support::{Sshd, children, skip, skip_here};
+use procession_utils::Ssh;
 use rustix::process::{Pid, kill_process};
-
-/// Where Debian puts the server.
-const SSHD: &str = "/usr/sbin/sshd";
 
 /// Keys, and the files of servers and clients.
 pub(crate) struct Keys {
     folder: tempfile::TempDir,
 }
 
-/// A server.
-pub(crate) struct Sshd {
-    pub(crate) port: u16,
-    server: Spawned,
-    config: PathBuf,
-}
-
 impl Keys {
     /// Returns `None` if a program is missing, which is said.
     pub(crate) fn new(test: &str) -> Option<Self> {
-        for (path, package) in [(SSHD, "openssh-server"), ("/usr/bin/ssh", "openssh-client")] {
-            if !Path::new(path).exists() {
-                // In a process of its own a parent forwards the line; else nobody does.
-                let isolated = std::env::var_os(procession_test_support::VARIABLE).is_some();
-                let say = if isolated { skip } else { skip_here };
-                say(test, &format!("needs {path} of Debian's {package}"));
-                return None;
-            }
+        if let Some(why) = Sshd::missing() {
+            // In a process of its own a parent forwards the line; else nobody does.
+            let isolated = std::env::var_os(procession_test_support::VARIABLE).is_some();
+            let say = if isolated { skip } else { skip_here };
+            say(test, &why);
+            return None;
         }
-        let folder = tempfile::tempdir().expect("a folder");
-        let keys = Self { folder };
-        for key in ["host", "user"] {
-            let key = keys.path(key);
-            let made =
-                Run::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key);
-            made.check().output_blocking().expect("a key");
-        }
-        Some(keys)
+        Some(Self { folder: tempfile::tempdir().expect("a folder") })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -76,53 +50,12 @@ impl Keys {
 
     /// Starts a server at an address, by a command that goes before its words.
     pub(crate) fn serve_by(&self, by: &[&str], address: &str, settings: &str) -> Sshd {
-        for _ in 0..10 {
-            // Nothing keeps the port free, but the kernel chooses others first.
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-            let port = listener.local_addr().expect("it has one").port();
-            drop(listener);
-            let config = self.path(&format!("sshd_config_{address}_{port}"));
-            // The folders of connections are in one of the test, and the user's shell finds no start-up
-            // files.
-            for name in ["there", "home"] {
-                fs::create_dir_all(self.path(name)).expect("a folder of the test");
-            }
-            let text = format!(
-                "{settings}\nSetEnv TMPDIR={there} HOME={home}\nHostKey {host}\nAuthorizedKeysFile {user}\nPidFile none\nUsePAM no\n\
-                 StrictModes no\nPermitRootLogin yes\nListenAddress {address}\nPrintMotd no\n\
-                 PrintLastLog no\nUseDNS no\nMaxStartups 500\nPasswordAuthentication no\n",
-                there = self.path("there").display(),
-                home = self.path("home").display(),
-                host = self.path("host").display(),
-                user = self.path("user.pub").display(),
-            );
-            fs::write(&config, text).expect("a file of the test");
-            // The server of root needs a folder in /run: its own /run has one.
-            let script = "if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs none /run && mkdir /run/sshd; fi\n\
-                          exec \"$@\"";
-            let mut words: Vec<OsString> = by.iter().map(OsString::from).collect();
-            if rustix::process::geteuid().is_root() {
-                words.extend(["unshare", "-m"].map(OsString::from));
-            }
-            words.extend(["/bin/sh", "-c", script, "sh", SSHD, "-D", "-e"].map(OsString::from));
-            words.extend([
-                "-f".into(),
-                config.clone().into(),
-                "-p".into(),
-                port.to_string().into(),
-            ]);
-            let command = Command::new(&words[0]).args(&words[1..]).owned(true).stdin(Fd::null());
-            let command = command.parent_death_signal(Signal::KILL);
-            let mut server = command.spawn().expect("the server");
-            let stderr = fs::File::from(server.take(2).expect("a pipe"));
-            let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-            if lines.any(|line| line.starts_with("Server listening on")) {
-                // Nobody reads what it says from now on, so it must not get a signal for that.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Sshd { port, server, config };
-            }
-        }
-        panic!("no port stays free");
+        // The folders of connections are in one of the test. Of two SetEnv, the first one counts.
+        let (there, home) = (self.path("there"), self.path("home"));
+        fs::create_dir_all(&there).expect("a folder of the test");
+        let settings =
+            format!("{settings}\nSetEnv TMPDIR={} HOME={}", there.display(), home.display());
+        Sshd::start(self.folder.path(), by, address, &settings)
     }
 
     /// Returns a server as a host.
@@ -132,42 +65,19 @@ impl Keys {
 
     pub(crate) fn host_at(&self, address: &str, port: u16) -> Ssh {
         let config = self.path("ssh_config");
-        let text = format!(
-            "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nIdentityFile {}\n\
-             IdentitiesOnly yes\n",
-            self.path("user").display()
-        );
+        let text = Sshd::client_settings(self.folder.path());
         fs::write(&config, text).expect("a file of the test");
         Ssh::new(address).config_file(config).option(format!("Port={port}"))
     }
 }
 
-impl Sshd {
-    /// Returns the processes of the server's connections.
-    pub(crate) fn connections(&self) -> Vec<u32> {
-        let is_ours = |pid: &u32| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            parent_of(*pid) == Some(self.server.pid()) && line.starts_with(b"sshd: ")
-        };
-        processes().filter(is_ours).collect()
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.server.pid()
-    }
-
-    /// Ends the server and its connections.
-    pub(crate) fn stop(&mut self) {
-        self.server.terminate(Signal::KILL, Duration::ZERO).ok();
-        drop(self.server.wait().expect("it is ours"));
-        fs::remove_file(&self.config).ok();
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// Returns the processes of a server's connections.
+pub(crate) fn connections(server: &Sshd) -> Vec<u32> {
+    let is_ours = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        parent_of(*pid) == Some(server.pid()) && line.starts_with(b"sshd: ")
+    };
+    processes().filter(is_ours).collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
