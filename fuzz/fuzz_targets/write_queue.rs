@@ -1,14 +1,16 @@
 //! Any sequence of writes, partial writes, limits, closes and aborts, against a model of bytes.
 #![no_main]
 
-use std::collections::VecDeque;
+#[path = "../../crates/core/tests/models/write_queue.rs"]
+mod model;
+
 use std::io::IoSlice;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use model::Model;
 use procession_core::driver::WriteQueue;
-use procession_core::{Mark, WriteError};
 
 #[derive(Debug, Arbitrary)]
 enum Input {
@@ -25,58 +27,6 @@ enum Input {
     Abort,
 }
 
-#[derive(Default)]
-struct Model {
-    bytes: VecDeque<u8>,
-    high: usize,
-    low: usize,
-    hard_limit: Option<usize>,
-    armed: bool,
-    full: bool,
-    marks: Vec<Mark>,
-    closing: bool,
-    held: bool,
-    closed: bool,
-}
-
-impl Model {
-    fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
-        if self.closed {
-            return Err(WriteError::Closed);
-        }
-        let above = self.hard_limit.is_some_and(|limit| self.bytes.len() + data.len() > limit);
-        if above && !data.is_empty() {
-            return Err(WriteError::BufferFull);
-        }
-        self.bytes.extend(data);
-        self.cross();
-        Ok(())
-    }
-
-    fn take(&mut self, bytes: usize) -> Vec<u8> {
-        let taken: Vec<u8> = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
-        let marks_before = self.marks.len();
-        self.cross();
-        if self.bytes.is_empty() && !taken.is_empty() && self.marks.len() == marks_before {
-            self.marks.push(Mark::Emptied);
-        }
-        taken
-    }
-
-    fn cross(&mut self) {
-        let len = self.bytes.len();
-        self.armed |= len > self.low;
-        if len > self.high && !self.full {
-            self.full = true;
-            self.marks.push(Mark::Full);
-        }
-        if len <= self.low && self.armed {
-            (self.armed, self.full) = (false, false);
-            self.marks.push(Mark::Drained);
-        }
-    }
-}
-
 /// Returns bytes of which no two neighbours are equal.
 fn bytes(next: &mut u8, length: u8) -> Vec<u8> {
     let numbers = (0..length).map(|_| {
@@ -88,7 +38,7 @@ fn bytes(next: &mut u8, length: u8) -> Vec<u8> {
 
 fuzz_target!(|inputs: Vec<Input>| {
     let mut queue = WriteQueue::new();
-    let mut model = Model { high: queue.limits().0, low: queue.limits().1, ..Model::default() };
+    let mut model = Model::new(&queue);
     let mut next = 0_u8;
     for input in inputs {
         match input {
@@ -120,14 +70,12 @@ fuzz_target!(|inputs: Vec<Input>| {
             }
             Input::Limits(high, low) => {
                 queue.set_limits(high, low);
-                (model.high, model.low) = (high, low.min(high));
-                model.cross();
+                model.set_limits(high, low);
             }
             Input::SmallLimits(high, low) => {
                 let (high, low) = (usize::from(high), usize::from(low));
                 queue.set_limits(high, low);
-                (model.high, model.low) = (high, low.min(high));
-                model.cross();
+                model.set_limits(high, low);
             }
             Input::HardLimit(limit) => {
                 model.hard_limit = limit.map(usize::from);
@@ -143,29 +91,13 @@ fuzz_target!(|inputs: Vec<Input>| {
             }
             Input::FlushBegins => {
                 queue.on_flush_begins();
-                model.closed |= model.closing && !model.held;
+                model.flush_begins();
             }
             Input::Abort => {
                 drop(queue.on_abort());
-                model = Model {
-                    high: model.high,
-                    low: model.low,
-                    hard_limit: model.hard_limit,
-                    closing: true,
-                    held: model.held,
-                    closed: true,
-                    ..Model::default()
-                };
+                model.abort();
             }
         }
-        for mark in model.marks.drain(..) {
-            assert_eq!(queue.poll_mark(), Some(mark));
-        }
-        assert_eq!(queue.poll_mark(), None);
-        assert_eq!(queue.len(), model.bytes.len());
-        let state = (queue.is_closing(), queue.is_held(), queue.is_closed());
-        assert_eq!(state, (model.closing, model.held, model.closed));
-        assert_eq!(queue.is_done(), model.closed && model.bytes.is_empty());
-        assert_eq!(queue.front().map(|chunk| chunk[0]), model.bytes.front().copied());
+        model.check(&mut queue);
     }
 });

@@ -25,6 +25,7 @@ mod public_api;
 mod sanitizers;
 mod skips;
 mod source;
+mod spawn_tests;
 mod test;
 mod test_paths;
 mod tidy;

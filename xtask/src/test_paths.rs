@@ -8,31 +8,9 @@ use anyhow::Result;
 use xshell::{Shell, cmd};
 
 use crate::binaries;
+use crate::spawn_tests::SPAWN_TESTS;
 
 const PATHS: [&str; 3] = ["shared-files", "shared-memory", "fork"];
-
-/// The tests that a spawn path can break.
-const SPAWN_TESTS: [&str; 19] = [
-    "bad_input",
-    "environment",
-    "exit_by_signal",
-    "fd_inherit",
-    "fd_leaks",
-    "fd_map",
-    "identity",
-    "limits",
-    "parent_death",
-    "process_groups",
-    "pty",
-    "pty_modes",
-    "pty_slave",
-    "sessions",
-    "signals",
-    "spawn_error_table",
-    "spawn_errors",
-    "spawn_paths_props",
-    "users",
-];
 
 /// Runs the tests of spawning on the paths that a launch does not try first.
 pub(crate) fn run(sh: &Shell) -> Result<()> {

@@ -14,6 +14,8 @@ mod image;
 mod machine;
 mod programs;
 mod report;
+#[path = "../../../xtask/src/spawn_tests.rs"]
+mod spawn_tests;
 mod user_mode;
 
 use std::env;

@@ -17,29 +17,7 @@ use crate::image;
 use crate::machine::Architecture;
 use crate::programs::{Programs, Test};
 use crate::report::Report;
-
-/// The tests that a spawn path can break, as in the task `test-paths`.
-const SPAWN_TESTS: [&str; 19] = [
-    "bad_input",
-    "environment",
-    "exit_by_signal",
-    "fd_inherit",
-    "fd_leaks",
-    "fd_map",
-    "identity",
-    "limits",
-    "parent_death",
-    "process_groups",
-    "pty",
-    "pty_modes",
-    "pty_slave",
-    "sessions",
-    "signals",
-    "spawn_error_table",
-    "spawn_errors",
-    "spawn_paths_props",
-    "users",
-];
+use crate::spawn_tests::SPAWN_TESTS;
 
 /// The first byte of the padding of an ELF header, and its value in a marked program.
 const PADDING: usize = 9;

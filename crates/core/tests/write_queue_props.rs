@@ -1,11 +1,14 @@
 //! Laws of the write queue, against a simple model.
 
-use std::collections::VecDeque;
+#[path = "models/write_queue.rs"]
+mod model;
+
 use std::io::IoSlice;
 
 use bytes::Bytes;
+use model::Model;
+use procession_core::Mark;
 use procession_core::driver::WriteQueue;
-use procession_core::{Mark, WriteError};
 use proptest::prelude::*;
 
 /// An input of the queue.
@@ -40,69 +43,6 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// The queue as its page describes it, as single bytes.
-#[derive(Debug, Default)]
-struct Model {
-    bytes: VecDeque<u8>,
-    high: usize,
-    low: usize,
-    hard_limit: Option<usize>,
-    was_above_low: bool,
-    reported_full: bool,
-    marks: Vec<Mark>,
-    closing: bool,
-    closed: bool,
-}
-
-impl Model {
-    fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
-        if self.closed {
-            return Err(WriteError::Closed);
-        }
-        let too_long = self.hard_limit.is_some_and(|limit| self.bytes.len() + data.len() > limit);
-        if too_long && !data.is_empty() {
-            return Err(WriteError::BufferFull);
-        }
-        self.bytes.extend(data);
-        self.cross();
-        Ok(())
-    }
-
-    fn take(&mut self, bytes: usize) -> Vec<u8> {
-        let taken: Vec<u8> = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
-        let told = self.marks.len();
-        self.cross();
-        let became_empty = self.bytes.is_empty() && !taken.is_empty();
-        if became_empty && self.marks.len() == told {
-            self.marks.push(Mark::Emptied);
-        }
-        taken
-    }
-
-    fn cross(&mut self) {
-        let len = self.bytes.len();
-        self.was_above_low |= len > self.low;
-        if len > self.high && !self.reported_full {
-            self.reported_full = true;
-            self.marks.push(Mark::Full);
-        }
-        if len <= self.low && self.was_above_low {
-            self.was_above_low = false;
-            self.reported_full = false;
-            self.marks.push(Mark::Drained);
-        }
-    }
-
-    fn abort(&mut self) {
-        self.closing = true;
-        self.closed = true;
-        self.bytes.clear();
-        self.was_above_low = false;
-        self.reported_full = false;
-        self.marks.clear();
-    }
-}
-
 /// Returns the bytes that a gathering write of `slots` slices would take, at most `bytes`.
 fn offered(queue: &WriteQueue, slots: usize, bytes: usize) -> Vec<u8> {
     let mut slices = vec![IoSlice::new(&[]); slots];
@@ -118,8 +58,7 @@ proptest! {
     #[test]
     fn the_queue_does_what_its_model_does(inputs in proptest::collection::vec(input(), 0..80)) {
         let mut queue = WriteQueue::new();
-        let (high, low) = queue.limits();
-        let mut model = Model { high, low, ..Model::default() };
+        let mut model = Model::new(&queue);
         let mut next = 0_u8;
         for input in inputs {
             match input {
@@ -138,8 +77,7 @@ proptest! {
                 }
                 Input::Limits(high, low) => {
                     queue.set_limits(high, low);
-                    (model.high, model.low) = (high, low.min(high));
-                    model.cross();
+                    model.set_limits(high, low);
                 }
                 Input::HardLimit(limit) => {
                     queue.set_hard_limit(limit);
@@ -151,7 +89,7 @@ proptest! {
                 }
                 Input::FlushBegins => {
                     queue.on_flush_begins();
-                    model.closed |= model.closing;
+                    model.flush_begins();
                 }
                 Input::Abort => {
                     let kept = queue.len();
@@ -160,20 +98,7 @@ proptest! {
                     model.abort();
                 }
             }
-            for mark in model.marks.drain(..) {
-                prop_assert_eq!(queue.poll_mark(), Some(mark));
-            }
-            prop_assert_eq!(queue.poll_mark(), None);
-            prop_assert_eq!(queue.len(), model.bytes.len());
-            prop_assert_eq!(queue.is_empty(), model.bytes.is_empty());
-            prop_assert_eq!(queue.limits(), (model.high, model.low));
-            prop_assert_eq!(queue.is_closing(), model.closing);
-            prop_assert_eq!(queue.is_closed(), model.closed);
-            prop_assert_eq!(queue.is_done(), model.closed && model.bytes.is_empty());
-            prop_assert_eq!(
-                queue.front().map(|chunk| chunk[0]),
-                model.bytes.front().copied()
-            );
+            model.check(&mut queue);
         }
     }
 

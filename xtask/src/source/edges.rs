@@ -175,14 +175,7 @@ fn targets(read: &Crate<'_>, module: usize, path: &[String], kind: PathKind) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::SourceFile;
-
-    fn sources(files: &[(&str, &str)]) -> Sources {
-        let file = |(path, text): &(&str, &str)| SourceFile::new(format!("a/src/{path}"), *text);
-        let sources = Sources::parse(&files.iter().map(file).collect::<Vec<_>>(), "a");
-        assert_eq!(sources.problems(), []);
-        sources
-    }
+    use crate::source::modules::tests::sound_sources as sources;
 
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let sources = sources(files);

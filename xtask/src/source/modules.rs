@@ -329,12 +329,19 @@ pub(super) fn attributes(item: &Item) -> &[Attribute] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn sources(files: &[(&str, &str)]) -> Sources {
         let file = |(path, text): &(&str, &str)| SourceFile::new(format!("a/src/{path}"), *text);
         Sources::parse(&files.iter().map(file).collect::<Vec<_>>(), "a")
+    }
+
+    /// Returns sources that have no problem.
+    pub(in crate::source) fn sound_sources(files: &[(&str, &str)]) -> Sources {
+        let sources = sources(files);
+        assert_eq!(sources.problems(), []);
+        sources
     }
 
     /// Returns the files of the modules, in the order in which they are read.

@@ -166,14 +166,7 @@ mod tests {
     use super::*;
     use crate::source::cfg::System;
     use crate::source::modules::Sources;
-    use crate::tree::SourceFile;
-
-    fn sources(files: &[(&str, &str)]) -> Sources {
-        let file = |(path, text): &(&str, &str)| SourceFile::new(format!("a/src/{path}"), *text);
-        let sources = Sources::parse(&files.iter().map(file).collect::<Vec<_>>(), "a");
-        assert_eq!(sources.problems(), []);
-        sources
-    }
+    use crate::source::modules::tests::sound_sources as sources;
 
     /// Returns the files that a path in the root leads to, with the name of the item.
     fn from_root(sources: &Sources, path: &str) -> Vec<String> {
