@@ -9,6 +9,7 @@ pub mod limit;
 pub mod ours;
 #[cfg(feature = "peers")]
 mod peers;
+mod rounds;
 mod ssh;
 mod std;
 pub mod tokio;

@@ -1,12 +1,12 @@
 //! Plain `ssh`, and GNU parallel over `ssh`, by shared connections that are there already.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Prepare;
+use super::{Prepare, rounds};
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 use crate::sshd::Hosts;
@@ -28,23 +28,16 @@ fn bulk(job: &Job) -> Result<Ready> {
     let mut hosts = Hosts::start(1)?;
     hosts.share()?;
     let (count, mut memory) = (job.count, vec![0; 256 << 10]);
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
+    rounds::bulk(job, move |_| {
         let mut ssh = Command::new("ssh");
         ssh.args(hosts.words(0));
         ssh.arg(format!("head -c {count} /dev/zero")).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = ssh.spawn()?;
         let mut out = child.stdout.take().context("no stdout")?;
-        let mut received = 0;
-        loop {
-            match out.read(&mut memory)? {
-                0 => break,
-                length => received += length as u64,
-            }
-        }
-        ensure!(child.wait()?.success() && received == count, "{received} bytes came");
-        Ok(watch.gigabytes_per_second(received))
-    }))
+        let received = rounds::read_all(&mut out, &mut memory)?;
+        ensure!(child.wait()?.success(), "head failed");
+        Ok(received)
+    })
 }
 
 /// The connections are those of its users: `ssh` with a control socket.

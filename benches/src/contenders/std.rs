@@ -1,14 +1,14 @@
 //! `std::process`: blocking calls, no loop.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::Prepare;
-use super::crowd::{Ballast, cpu_seconds};
-use super::limit;
+use super::crowd::Ballast;
+use super::{limit, rounds};
 use crate::clock::{Stopwatch, float, ninth_tenth};
 use crate::job::{Job, Ready};
 use crate::sys;
@@ -44,20 +44,14 @@ fn once(job: &Job) -> Result<()> {
 }
 
 fn one_by_one(job: &Job) -> Result<Ready> {
-    let ballast = Ballast::for_row(job)?;
     let crowd = match job.row.as_str() {
         "spawn-5k" => Some(limit::crowd::start(job)?),
         _ => None,
     };
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = (&ballast, &crowd);
-        let watch = Stopwatch::start();
-        for _ in 0..job.count {
-            once(&job)?;
-        }
-        Ok(watch.micros_each(job.count))
-    }))
+    rounds::one_by_one(job, move |job| {
+        let _held = &crowd;
+        once(job)
+    })
 }
 
 fn stall(job: &Job) -> Result<Ready> {
@@ -99,44 +93,26 @@ fn flood(job: &Job) -> Result<Child> {
 }
 
 fn from_child(job: &Job) -> Result<Ready> {
-    let job = job.clone();
     let mut buffer = vec![0; 64 << 10];
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        let mut child = flood(&job)?;
+    rounds::bulk(job, move |job| {
+        let mut child = flood(job)?;
         let mut out = child.stdout.take().context("no stdout")?;
-        let mut received = 0;
-        loop {
-            match out.read(&mut buffer)? {
-                0 => break,
-                bytes => received += bytes as u64,
-            }
-        }
-        ensure!(child.wait()?.success() && received == job.count, "{received} bytes came");
-        Ok(watch.gigabytes_per_second(received))
-    }))
+        let received = rounds::read_all(&mut out, &mut buffer)?;
+        ensure!(child.wait()?.success(), "the child failed");
+        Ok(received)
+    })
 }
 
 fn forward(job: &Job) -> Result<Ready> {
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        move_all(&job)?;
-        Ok(watch.gigabytes_per_second(job.count))
-    }))
+    rounds::bulk(job, move_all)
 }
 
 fn forward_cpu(job: &Job) -> Result<Ready> {
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let before = cpu_seconds();
-        move_all(&job)?;
-        Ok((cpu_seconds() - before) * 1e3 / (float(job.count) / 1e9))
-    }))
+    rounds::bulk_cpu(job, move_all)
 }
 
 /// `io::copy` detects that both are pipes, and splices.
-fn move_all(job: &Job) -> Result<()> {
+fn move_all(job: &Job) -> Result<u64> {
     let mut sink = Command::new(job.program("sink")).stdin(Stdio::piped()).spawn()?;
     let mut flood = flood(job)?;
     let (input, out) = (sink.stdin.take(), flood.stdout.take());
@@ -144,42 +120,25 @@ fn move_all(job: &Job) -> Result<()> {
     let moved = std::io::copy(&mut out, &mut input)?;
     drop(input);
     ensure!(flood.wait()?.success() && sink.wait()?.success(), "a child failed");
-    ensure!(moved == job.count, "{moved} bytes moved of {}", job.count);
-    Ok(())
+    Ok(moved)
 }
 
 fn echo(job: &Job) -> Result<Ready> {
     let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (input, out) = (cat.stdin.take(), cat.stdout.take());
-    let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
-    let count = job.count;
-    Ok(Ready::rounds(move || {
-        let _held = &cat;
-        let mut byte = [b'x'];
-        let watch = Stopwatch::start();
-        for _ in 0..count {
-            input.write_all(&byte)?;
-            out.read_exact(&mut byte)?;
-        }
-        Ok(watch.micros_each(count))
-    }))
+    rounds::echo(job, cat, input.context("no stdin")?, out.context("no stdout")?)
 }
 
 fn capture(job: &Job) -> Result<Ready> {
-    let (count, program) = (job.count, job.captured());
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        for _ in 0..count {
-            ensure!(Command::new(&program).output()?.status.success(), "the program failed");
-        }
-        Ok(watch.micros_each(count))
-    }))
+    let program = job.captured();
+    rounds::one_by_one(job, move |_| {
+        ensure!(Command::new(&program).output()?.status.success(), "the program failed");
+        Ok(())
+    })
 }
 
 fn lines(job: &Job) -> Result<Ready> {
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
+    rounds::lines(job, |job| {
         let mut program = Command::new(job.program("lines"));
         let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().context("no stdout")?;
@@ -189,7 +148,6 @@ fn lines(job: &Job) -> Result<Ready> {
             bytes += line?.len() as u64;
         }
         ensure!(child.wait()?.success(), "the child failed");
-        job.check_lines(lines, bytes)?;
-        Ok(watch.gigabytes_per_second(job.count))
-    }))
+        Ok((lines, bytes))
+    })
 }

@@ -5,11 +5,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{read, write};
 
 use crate::clock::Stopwatch;
+use crate::contenders::rounds;
 use crate::job::{Job, Ready};
 
 /// The longest delay of a timer.
@@ -46,7 +47,6 @@ pub(super) fn wake(job: &Job) -> Result<Ready> {
     Ok(Ready::rounds(move || {
         let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let (answer, answered) = mpsc::channel();
-        let (finish, finished) = mpsc::channel();
         let caller = {
             let event = Arc::clone(&event);
             thread::spawn(move || {
@@ -55,15 +55,13 @@ pub(super) fn wake(job: &Job) -> Result<Ready> {
                     write(&event, &1_u64.to_ne_bytes())?;
                     answered.recv()?;
                 }
-                finish.send(watch.micros_each(count))?;
-                anyhow::Ok(())
+                anyhow::Ok(watch.micros_each(count))
             })
         };
         for _ in 0..count {
             read(&event, &mut [0; 8])?;
             answer.send(())?;
         }
-        caller.join().map_err(|_| anyhow!("the calling thread panicked"))??;
-        Ok(finished.recv()?)
+        rounds::join(caller)
     }))
 }

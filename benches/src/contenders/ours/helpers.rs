@@ -8,20 +8,18 @@ use procession::prelude::*;
 use procession::{Keep, run_all as run_them_all};
 
 use crate::clock::Stopwatch;
+use crate::contenders::rounds;
 use crate::job::{Job, Ready};
 
 /// Captures the output of a silent program, one run after the other. Returns microseconds per run.
 pub(super) fn capture(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
-    let (count, program) = (job.count, job.captured());
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        for _ in 0..count {
-            let outcome = reactor.block_on(Run::new(&program).output())?;
-            ensure!(outcome.is_success(), "the program failed");
-        }
-        Ok(watch.micros_each(count))
-    }))
+    let program = job.captured();
+    rounds::one_by_one(job, move |_| {
+        let outcome = reactor.block_on(Run::new(&program).output())?;
+        ensure!(outcome.is_success(), "the program failed");
+        Ok(())
+    })
 }
 
 /// Runs many commands, two at a time. Returns the milliseconds of all.
@@ -41,30 +39,24 @@ pub(super) fn run_all(job: &Job) -> Result<Ready> {
 /// Counts the lines that a program writes. Returns gigabytes per second.
 pub(super) fn lines(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
+    rounds::lines(job, move |job| {
         let seen = Rc::new(Cell::new((0, 0)));
         let count = Rc::clone(&seen);
-        let watch = Stopwatch::start();
         let run = Run::new(job.program("lines")).args(job.lines_args()).keep(Keep::nothing());
         let run = run.for_each_line(move |line| {
             let (lines, bytes) = count.get();
             count.set((lines + 1, bytes + line.text.len() as u64));
         });
         ensure!(reactor.block_on(run)?.is_success(), "the child failed");
-        let (lines, bytes) = seen.get();
-        job.check_lines(lines, bytes)?;
-        Ok(watch.gigabytes_per_second(job.count))
-    }))
+        Ok(seen.get())
+    })
 }
 
 /// Does the same with a stream of lines, which waits for each line.
 pub(super) fn lines_of_stream(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        let (lines, bytes) = reactor.block_on(async {
+    rounds::lines(job, move |job| {
+        reactor.block_on(async {
             let program = Command::new(job.program("lines")).args(job.lines_args());
             let mut child = Handle::current().spawn_child(program)?;
             let (mut lines, mut bytes) = (0, 0);
@@ -75,9 +67,7 @@ pub(super) fn lines_of_stream(job: &Job) -> Result<Ready> {
             }
             drop(all);
             child.wait().await?;
-            anyhow::Ok((lines, bytes))
-        })?;
-        job.check_lines(lines, bytes)?;
-        Ok(watch.gigabytes_per_second(job.count))
-    }))
+            Ok((lines, bytes))
+        })
+    })
 }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Result, ensure};
@@ -13,6 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::clock::Stopwatch;
 use crate::contenders::limit::loops::{Delays, TIMER_SPREAD};
+use crate::contenders::rounds;
 use crate::job::{Job, Ready};
 
 /// Sets timers, cancels every second one, and lets the others fire. Returns milliseconds.
@@ -46,22 +46,16 @@ pub(super) fn wake(job: &Job) -> Result<Ready> {
     let count = job.count;
     Ok(Ready::rounds(move || {
         let remote = reactor.remote();
-        let (finish, finished) = mpsc::channel();
         let caller = thread::spawn(move || {
-            let (answer, answered) = mpsc::channel();
-            let watch = Stopwatch::start();
-            for _ in 0..count {
-                let answer = answer.clone();
+            let figure = rounds::calls(count, |answer| {
                 remote.call(move |_| answer.send(()));
-                answered.recv()?;
-            }
-            finish.send(watch.micros_each(count))?;
+                Ok(())
+            });
             remote.call(|reactor| reactor.stop());
-            anyhow::Ok(())
+            figure
         });
         reactor.run()?;
-        caller.join().map_err(|_| anyhow::anyhow!("the calling thread panicked"))??;
-        Ok(finished.recv()?)
+        rounds::join(caller)
     }))
 }
 

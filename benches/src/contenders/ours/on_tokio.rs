@@ -2,9 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use procession_tokio::{Command, Fd, Stdio};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
-use crate::clock::Stopwatch;
 use crate::contenders::tokio::{rounds, runtime, runtime_for};
 use crate::job::{Job, Ready};
 
@@ -51,19 +50,6 @@ pub(super) fn echo(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (input, out) = (cat.stdin.take(), cat.stdout.take());
-    let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
-    let count = job.count;
-    Ok(Ready::rounds(move || {
-        let _held = &cat;
-        runtime.block_on(async {
-            let mut byte = [b'x'; 4096];
-            let watch = Stopwatch::start();
-            for _ in 0..count {
-                input.write_all(&byte[..1]).await?;
-                let bytes = out.read(&mut byte).await?;
-                ensure!(bytes == 1, "{bytes} bytes came back");
-            }
-            Ok(watch.micros_each(count))
-        })
-    }))
+    let (input, out) = (input.context("no stdin")?, out.context("no stdout")?);
+    Ok(rounds::echo(job, runtime, cat, input, out))
 }

@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::any;
 use crate::clock::{Stopwatch, float, ninth_tenth};
 use crate::contenders::crowd::Ballast;
+use crate::contenders::rounds;
 use crate::job::{Job, Ready};
 use crate::{Counter, Input, run};
 
@@ -22,17 +23,12 @@ pub(super) fn one_by_one(job: &Job) -> Result<Ready> {
 
 /// Does the same, but opens the row's descriptors before the mailbox.
 pub(super) fn with_late_mailbox(job: &Job) -> Result<Ready> {
-    let ballast = Ballast::for_row(job)?;
     let mut reactor = Reactor::new()?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = &ballast;
-        let watch = Stopwatch::start();
-        for _ in 0..job.count {
-            run(&mut reactor, command(&job), Input::default()).map_err(any)?;
-        }
-        Ok(watch.micros_each(job.count))
-    }))
+    rounds::one_by_one(job, move |job| once(&mut reactor, job))
+}
+
+fn once(reactor: &mut Reactor, job: &Job) -> Result<()> {
+    run(reactor, command(job), Input::default()).map(drop).map_err(any)
 }
 
 /// Returns the command that the row spawns.
@@ -50,15 +46,10 @@ pub(super) fn beside_a_crowd(job: &Job) -> Result<Ready> {
     procession::reserve_spawn_fds()?;
     let mut reactor = Reactor::new()?;
     let crowd = super::crowd::Crowd::start(&reactor, job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
+    rounds::one_by_one(job, move |job| {
         let _held = &crowd;
-        let watch = Stopwatch::start();
-        for _ in 0..job.count {
-            run(&mut reactor, command(&job), Input::default()).map_err(any)?;
-        }
-        Ok(watch.micros_each(job.count))
-    }))
+        once(&mut reactor, job)
+    })
 }
 
 /// Returns how long a call of the loop lasts for a child, in nine of ten cases, in microseconds: the

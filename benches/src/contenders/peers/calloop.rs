@@ -5,7 +5,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
@@ -13,8 +12,7 @@ use calloop::channel::{Event, channel};
 use calloop::generic::Generic;
 use calloop::{EventLoop, Interest, LoopHandle, Mode, PostAction};
 
-use crate::clock::Stopwatch;
-use crate::contenders::Prepare;
+use crate::contenders::{Prepare, rounds};
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
@@ -30,31 +28,23 @@ fn wake(job: &Job) -> Result<Ready> {
     Ok(Ready::rounds(move || {
         let mut reactor: EventLoop<'_, bool> = EventLoop::try_new()?;
         let (call, calls) = channel::<Box<dyn FnOnce() + Send>>();
-        let (finish, finished) = mpsc::channel();
         let inserted = reactor.handle().insert_source(calls, |event, (), over| match event {
             Event::Msg(call) => call(),
             Event::Closed => *over = true,
         });
         ensure!(inserted.is_ok(), "the channel is not to be inserted");
         let caller = thread::spawn(move || {
-            let (answer, answered) = mpsc::channel();
-            let watch = Stopwatch::start();
-            for _ in 0..count {
-                let answer = answer.clone();
+            rounds::calls(count, |answer| {
                 let boxed: Box<dyn FnOnce() + Send> =
                     Box::new(move || answer.send(()).unwrap_or(()));
-                call.send(boxed).map_err(|_| anyhow!("nobody listens"))?;
-                answered.recv()?;
-            }
-            finish.send(watch.micros_each(count))?;
-            anyhow::Ok(())
+                call.send(boxed).map_err(|_| anyhow!("nobody listens"))
+            })
         });
         let mut over = false;
         while !over {
             reactor.dispatch(None, &mut over)?;
         }
-        caller.join().map_err(|_| anyhow!("the calling thread panicked"))??;
-        Ok(finished.recv()?)
+        rounds::join(caller)
     }))
 }
 

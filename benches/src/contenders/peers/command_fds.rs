@@ -7,26 +7,11 @@ use anyhow::{Result, ensure};
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::clock::Stopwatch;
-use crate::contenders::Prepare;
-use crate::contenders::crowd::Ballast;
-use crate::job::{Job, Ready};
+use crate::contenders::{Prepare, rounds};
+use crate::job::Job;
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
-    matches!(id, "spawn" | "spawn-1g" | "spawn-18k").then_some(one_by_one)
-}
-
-fn one_by_one(job: &Job) -> Result<Ready> {
-    let ballast = Ballast::for_row(job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = &ballast;
-        let watch = Stopwatch::start();
-        for _ in 0..job.count {
-            once(&job)?;
-        }
-        Ok(watch.micros_each(job.count))
-    }))
+    matches!(id, "spawn" | "spawn-1g" | "spawn-18k").then_some(|job| rounds::one_by_one(job, once))
 }
 
 /// Uses three pipes and one more, which is the purpose of the crate.

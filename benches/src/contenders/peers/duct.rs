@@ -3,9 +3,7 @@
 use anyhow::{Result, ensure};
 use duct::cmd;
 
-use crate::clock::Stopwatch;
-use crate::contenders::Prepare;
-use crate::contenders::crowd::Ballast;
+use crate::contenders::{Prepare, rounds};
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
@@ -17,27 +15,17 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
 }
 
 fn one_by_one(job: &Job) -> Result<Ready> {
-    let ballast = Ballast::for_row(job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = &ballast;
-        let watch = Stopwatch::start();
-        for _ in 0..job.count {
-            let exit0 = cmd!(job.program("exit0")).stdin_bytes([]).stdout_capture();
-            ensure!(exit0.stderr_capture().run()?.status.success(), "the child failed");
-        }
-        Ok(watch.micros_each(job.count))
-    }))
+    rounds::one_by_one(job, |job| {
+        let exit0 = cmd!(job.program("exit0")).stdin_bytes([]).stdout_capture();
+        ensure!(exit0.stderr_capture().run()?.status.success(), "the child failed");
+        Ok(())
+    })
 }
 
 fn capture(job: &Job) -> Result<Ready> {
-    let count = job.count;
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        for _ in 0..count {
-            let output = cmd!("/bin/true").stdout_capture().stderr_capture().run()?;
-            ensure!(output.status.success(), "true failed");
-        }
-        Ok(watch.micros_each(count))
-    }))
+    rounds::one_by_one(job, |_| {
+        let output = cmd!("/bin/true").stdout_capture().stderr_capture().run()?;
+        ensure!(output.status.success(), "true failed");
+        Ok(())
+    })
 }

@@ -2,11 +2,9 @@
 
 use anyhow::{Result, ensure};
 use tokio::io::AsyncReadExt;
-use tokio::runtime::Builder;
 
-use crate::clock::Stopwatch;
 use crate::contenders::Prepare;
-use crate::contenders::crowd::Ballast;
+use crate::contenders::tokio::{rounds, runtime};
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
@@ -14,23 +12,13 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
 }
 
 fn one_by_one(job: &Job) -> Result<Ready> {
-    let ballast = Ballast::for_row(job)?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = &ballast;
-        let watch = Stopwatch::start();
-        runtime.block_on(async {
-            for _ in 0..job.count {
-                let (mut pty, slave) = pty_process::open()?;
-                let exit0 = pty_process::Command::new(job.program("exit0"));
-                let mut child = exit0.spawn(slave)?;
-                // The end of a terminal is reported as an error.
-                pty.read_to_end(&mut Vec::new()).await.ok();
-                ensure!(child.wait().await?.success(), "the child failed");
-            }
-            anyhow::Ok(())
-        })?;
-        Ok(watch.micros_each(job.count))
-    }))
+    rounds::one_by_one(job, runtime()?, async |job| {
+        let (mut pty, slave) = pty_process::open()?;
+        let exit0 = pty_process::Command::new(job.program("exit0"));
+        let mut child = exit0.spawn(slave)?;
+        // The end of a terminal is reported as an error.
+        pty.read_to_end(&mut Vec::new()).await.ok();
+        ensure!(child.wait().await?.success(), "the child failed");
+        Ok(())
+    })
 }

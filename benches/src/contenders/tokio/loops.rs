@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
 
@@ -18,6 +17,7 @@ use tokio::time::{Sleep, sleep};
 use super::runtime;
 use crate::clock::Stopwatch;
 use crate::contenders::limit::loops::{Delays, TIMER_SPREAD};
+use crate::contenders::rounds;
 use crate::job::{Job, Ready};
 use crate::sys;
 
@@ -87,27 +87,19 @@ pub(super) fn wake(job: &Job) -> Result<Ready> {
     let count = job.count;
     Ok(Ready::rounds(move || {
         let (call, mut calls) = unbounded_channel();
-        let (finish, finished) = mpsc::channel();
         let caller = thread::spawn(move || {
-            let (answer, answered) = mpsc::channel();
-            let watch = Stopwatch::start();
-            for _ in 0..count {
-                let answer = answer.clone();
+            rounds::calls(count, |answer| {
                 let boxed: Box<dyn FnOnce() + Send> =
                     Box::new(move || answer.send(()).unwrap_or(()));
-                call.send(boxed).map_err(|_| anyhow!("nobody listens"))?;
-                answered.recv()?;
-            }
-            finish.send(watch.micros_each(count))?;
-            anyhow::Ok(())
+                call.send(boxed).map_err(|_| anyhow!("nobody listens"))
+            })
         });
         runtime.block_on(async {
             while let Some(call) = calls.recv().await {
                 call();
             }
         });
-        caller.join().map_err(|_| anyhow!("the calling thread panicked"))??;
-        Ok(finished.recv()?)
+        rounds::join(caller)
     }))
 }
 

@@ -1,11 +1,13 @@
 //! The rounds of the rows that both tokio and procession's children on tokio take part in.
 
 use anyhow::{Result, ensure};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::clock::Stopwatch;
 use crate::contenders::crowd::Ballast;
+use crate::contenders::rounds;
 use crate::job::{Job, Ready};
 
 /// Spawns one child after the other, by `once`, which waits for its end. Returns microseconds for each.
@@ -27,6 +29,30 @@ pub(in crate::contenders) fn one_by_one(
         })?;
         Ok(watch.micros_each(job.count))
     }))
+}
+
+/// Makes round trips of one byte through `cat`. Returns microseconds.
+pub(in crate::contenders) fn echo(
+    job: &Job,
+    runtime: Runtime,
+    held: impl Sized + 'static,
+    mut input: impl AsyncWrite + Unpin + 'static,
+    mut out: impl AsyncRead + Unpin + 'static,
+) -> Ready {
+    let count = job.count;
+    Ready::rounds(move || {
+        let _held = &held;
+        runtime.block_on(async {
+            let mut byte = [b'x'; 4096];
+            let watch = Stopwatch::start();
+            for _ in 0..count {
+                input.write_all(&byte[..1]).await?;
+                let bytes = out.read(&mut byte).await?;
+                ensure!(bytes == 1, "{bytes} bytes came back");
+            }
+            Ok(watch.micros_each(count))
+        })
+    })
 }
 
 /// Runs the row's number of programs at once, in a task each. `run` runs one and returns whether it
@@ -67,11 +93,5 @@ pub(in crate::contenders) fn bulk_in_task<F>(
 where
     F: Future<Output = Result<u64>> + Send + 'static,
 {
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        let received = runtime.block_on(runtime.spawn(receive(job.clone())))??;
-        ensure!(received == job.count, "{received} bytes came of {}", job.count);
-        Ok(watch.gigabytes_per_second(received))
-    }))
+    rounds::bulk(job, move |job| runtime.block_on(runtime.spawn(receive(job.clone())))?)
 }
