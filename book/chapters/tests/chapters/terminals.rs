@@ -40,17 +40,6 @@ fn main() -> Result<Stopped, Box<dyn Error>> {
 }
 // ANCHOR_END: screen
 
-// ANCHOR: paste
-/// Types text of any length. In canonical mode the kernel cuts a line after 4,095 bytes.
-fn paste(process: &Process, text: Bytes) -> std::io::Result<()> {
-    let mut settings = process.termios()?;
-    settings.set_canonical(false);
-    process.set_termios(&settings)?;
-    process.write(text);
-    Ok(())
-}
-// ANCHOR_END: paste
-
 // ANCHOR: own
 /// Passes keys on one by one while the guard lives. The drop puts the settings back.
 fn keys_one_by_one() -> std::io::Result<procession::RawMode> {
@@ -67,32 +56,6 @@ fn a_program_on_a_terminal_knows_it() {
 #[test]
 fn the_shell_leaves() {
     assert_eq!(main().unwrap(), Stopped::Called);
-}
-
-#[test]
-fn a_long_line_arrives_whole() {
-    struct Count(BytesMut, Promise<usize, procession::NoError>);
-    impl ProcessProtocol for Count {
-        fn connection_made(&mut self, process: &Process) {
-            let mut settings = process.termios().unwrap();
-            settings.set_echo(false);
-            process.set_termios(&settings).unwrap();
-            paste(process, vec![b'x'; 10_000].into()).unwrap();
-        }
-
-        fn out_received(&mut self, _: &Process, data: Bytes) {
-            self.0.extend_from_slice(&data);
-        }
-
-        fn process_ended(&mut self, _: &Process, _: ExitReason) {
-            self.1.complete(Ok(self.0.iter().filter(|byte| **byte == b'x').count()));
-        }
-    }
-    let mut reactor = Reactor::new().unwrap();
-    let (promise, count) = Deferred::new();
-    let head = Command::new("head").args(["-c", "10000"]).pty(Pty::new());
-    reactor.spawn_process(Count(BytesMut::new(), promise), head).unwrap();
-    assert_eq!(reactor.block_on(count).unwrap(), 10_000);
 }
 
 #[test]

@@ -20,11 +20,7 @@
 //! ```
 //!
 //! The functions `line` and `Pattern::regex` need the feature `regex`. An error
-//! shows what was waited for, and the end of what was said:
-//!
-//! ```text
-//! bc -i timed out after 2.00 s without a line with /^\d+$/: 6 * x | (standard_in) 1: syntax error
-//! ```
+//! shows what was waited for, and the end of what was said.
 //!
 //! # What can be waited for
 //!

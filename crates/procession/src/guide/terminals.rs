@@ -44,21 +44,7 @@
 //!
 //! A terminal serves the child's descriptors 0, 1 and 2, which a helper otherwise sets itself.
 //! `Stdin::as_in_command()` makes `Run` leave the standard input to the terminal. The whole output is then
-//! in `stdout`, with the line ends of the terminal:
-//!
-//! ```
-//! use procession::prelude::*;
-//! use procession::Stdin;
-//! use std::error::Error;
-//! # fn main() -> Result<(), Box<dyn Error>> {
-//! # let mut reactor = Reactor::new()?;
-//!
-//! let ls = Command::new("sh").args(["-c", "test -t 1 && echo colours"]).pty(Pty::new());
-//! let outcome = reactor.block_on(Run::from(ls).stdin(Stdin::as_in_command()).check())?;
-//! assert_eq!(outcome.stdout, "colours\r\n");
-//! # Ok(())
-//! # }
-//! ```
+//! in `stdout`, with the line ends of the terminal.
 //!
 //! A command with a terminal is an error with `merge_stderr`, in a `get_process_…` helper, and as a stage
 //! of a pipeline. The error names an alternative. Instead of a stage, spawn the program by itself and
