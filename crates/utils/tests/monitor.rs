@@ -6,7 +6,7 @@ mod util;
 use std::time::Duration;
 
 use procession_core::{Deferred, Failed, NoError};
-use procession_process_transport::{Command, Fd};
+use procession_process_transport::{Command, Fd, FileMode};
 use procession_reactor::Reactor;
 use procession_utils::{
     Monitor, MonitorChange, MonitorError, MonitorEvent, Policy, ProgramRow, ProgramState, Ready,
@@ -500,7 +500,11 @@ fn what_a_program_wrote_before_its_end_comes_before_the_end_of_the_events() {
 fn a_thousand_programs_start_and_stop_on_a_small_stack() {
     behaviour("a_thousand_programs_start_and_stop_on_a_small_stack", |driver| {
         // Each start that succeeds or fails makes the next one due.
-        let missing = |index: usize| (format!("missing {index}"), Command::new("/no/such/program"));
+        // These fail without a process, so that their number takes no time.
+        let file = || Fd::file("/no/such/file", FileMode::Read);
+        let missing = |index: usize| {
+            (format!("missing {index}"), Command::new("/bin/true").child_fd(3, file()))
+        };
         let bare = |index: usize| {
             let program = Command::new("/bin/true").stdout(Fd::null()).stderr(Fd::null());
             (format!("true {index}"), program)
@@ -511,9 +515,9 @@ fn a_thousand_programs_start_and_stop_on_a_small_stack() {
         };
         let (running, mut events) = start(driver, programs.fold(Monitor::new(), add));
         let pauses = |row: &ProgramRow| row.state == ProgramState::Pausing;
-        // The more of them there are, the longer they may take altogether.
-        for many in (100..=1100).step_by(100) {
-            driver.until("a hundred more pause", WATCHDOG, |_| {
+        // The more of the others there are, the longer they may take altogether.
+        for many in (1000..=1100).step_by(10) {
+            driver.until("ten more pause", WATCHDOG, |_| {
                 running.table().rows.iter().filter(|row| pauses(row)).count() >= many
             });
         }
