@@ -1,9 +1,7 @@
 //! The task `portability`: checks that the library crates compile for systems that cannot run here.
 //!
-//! It needs Debian's second toolchain (packages rustc-web, cargo-web and rust-web-src). That
-//! contains the source of the standard library, so cargo can build it for any target. Cargo refuses a
-//! compiler that is older than the workspace accepts; those of bookworm and trixie are new enough.
-//! Not part of `ci`.
+//! It needs the standard library of each target, which rustup downloads. A check links nothing, so it
+//! needs no linker and no C library of the target. Not part of `ci`.
 
 use std::path::Path;
 
@@ -25,22 +23,16 @@ const TARGETS: [&str; 6] = [
 /// The options for the spawner alone, without the reactor.
 const WITHOUT_A_LOOP: [&str; 3] = ["-p", "procession-process-transport", "--no-default-features"];
 
-const CARGO: &str = "/usr/bin/cargo";
-const RUSTC: &str = "/usr/bin/rustc";
-const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
-
 /// Checks every library crate for every target, and the spawner without a loop too.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    let missing: Vec<&str> =
-        [CARGO, RUSTC, SOURCE].into_iter().filter(|path| !Path::new(path).exists()).collect();
-    ensure!(
-        missing.is_empty(),
-        "missing: {}; apt-get install rustc-web cargo-web rust-web-src",
-        missing.join(", ")
-    );
-    let _rustc = sh.push_env("RUSTC", RUSTC);
-    // A stable compiler accepts -Zbuild-std only with this variable.
-    let _bootstrap = sh.push_env("RUSTC_BOOTSTRAP", "1");
+    let mut missing = Vec::new();
+    for target in TARGETS {
+        let library = cmd!(sh, "rustc --print target-libdir --target {target}").quiet().read()?;
+        if !Path::new(&library).exists() {
+            missing.push(target);
+        }
+    }
+    ensure!(missing.is_empty(), "no standard library: rustup target add {}", missing.join(" "));
     let _flags = sh.push_env("RUSTFLAGS", "-Dwarnings");
     // Examples and benches have dependencies that may not be portable.
     let libraries: Vec<&str> = LIBRARIES.iter().flat_map(|name| ["--package", name]).collect();
@@ -48,8 +40,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         println!("== {target}: {}", options.join(" "));
         let command = cmd!(
             sh,
-            "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
-             --target-dir target/portability {options...}"
+            "cargo check --lib --locked --target {target} --target-dir target/portability
+             {options...}"
         );
         let output = command.ignore_status().output()?;
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();

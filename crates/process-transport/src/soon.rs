@@ -34,7 +34,6 @@ use crate::error::SpawnError;
 use crate::program_end::AtProgramEnd;
 use crate::recording;
 use crate::spawned::{Spawned, Stopwatch};
-use crate::sys;
 use crate::sys::launch_threads::{Pool, ThreadIdentity, pool};
 use crate::trace;
 
@@ -228,7 +227,7 @@ fn take_reply(_: &Handle) {
 /// Returns the signals that this thread blocks, as a child inherits them.
 fn mask() -> Option<u64> {
     #[cfg(target_os = "linux")]
-    return sys::inherited_mask();
+    return crate::sys::inherited_mask();
     #[cfg(not(target_os = "linux"))]
     None
 }

@@ -14,7 +14,9 @@ use procession_process_transport::{Command, FakeChildren, Fd, FileMode, Pty};
 use procession_protocol::ExitReasonExt;
 use procession_reactor::{Handle, Reactor};
 use procession_utils::{Background, Dialogue, DialogueError, Pattern, StartDialogue};
-use util::{WATCHDOG, behaviour, bound, is_running, isolated, ms, process_state, rss_bytes, sh};
+use util::{
+    WATCHDOG, behaviour, bound, is_running, isolated, ms, process_state, rss_bytes, sanitizer, sh,
+};
 
 fn limit() -> Duration {
     bound(ms(5000))
@@ -319,7 +321,10 @@ fn a_program_that_is_waited_for_may_print_as_much_as_it_likes() {
         let mut sh = start(handle, sh("head -c 8000000 /dev/zero | tr '\\0' x; echo . the end"));
         let before = rss_bytes();
         assert!(sh.ended().await.is_ok());
-        assert!(rss_bytes() < before + (4 << 20), "{} bytes more", rss_bytes() - before);
+        let grown = rss_bytes().saturating_sub(before);
+        // AddressSanitizer keeps freed memory for a while.
+        let counts = sanitizer().as_deref() != Some("address");
+        assert!(!counts || grown < 4 << 20, "{grown} bytes more");
         assert!(sh.transcript().ends_with("x. the end\n"));
         assert!(sh.transcript().len() <= 64 * 1024);
         Ok(())

@@ -10,6 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use procession_core::driver::Reason;
 use procession_core::{Deferred, Failed};
 use procession_process_transport::{Command, Fd};
 use procession_test_support::{PROMPTLY, skip};
@@ -326,10 +328,11 @@ fn without_a_descriptor_for_the_socket_nothing_is_started() {
         let failed = driver.get(running.ended()).unwrap_err();
         setrlimit(Resource::Nofile, before).unwrap();
 
-        let why = "Too many open files";
         let text = error.to_string();
         let ReadyError::Watch { command, source, .. } = &error else { panic!("{text}") };
         assert_eq!((command.as_str(), source.raw_os_error()), ("touch started", Some(24)));
+        // The C libraries have words of their own.
+        let why = Reason(source);
         let about = "touch started is ready (READY=1 comes on NOTIFY_SOCKET)";
         assert_eq!(text, format!("cannot watch whether {about}: {why}"));
         assert_eq!((error.output(), error.kind()), (None, source.kind()));

@@ -128,7 +128,7 @@ const USER: Scenario = scenario(
     "Uid: 4242 4242 4242 4242 Gid: 4343 4343 4343 4343 Groups: 4444 4545 ",
 );
 const TERMINAL: Scenario =
-    on_terminal(scenario("pty", |c| c.pty(Pty::new().size(24, 80)), "terminal one nice 0"));
+    on_terminal(scenario("pty", |c| c.pty(Pty::new().size(24, 80)), "terminal one "));
 const NO_CONTROL: Scenario = on_terminal(scenario(
     "pty, not controlling",
     |c| c.pty(Pty::new().controlling(false)),

@@ -24,6 +24,7 @@ use crate::sys::parent::ParentIdentity;
 use crate::sys::platform;
 use crate::sys::report::{Report, ReportedFailure, Reporter};
 use crate::sys::request::Request;
+use crate::sys::table::Table;
 
 /// Does nothing: there is nothing to reserve here.
 pub(crate) fn reserve() -> io::Result<()> {
