@@ -6,6 +6,7 @@ mod fd;
 pub(crate) mod fd_map;
 mod identity;
 pub(crate) mod named_fds;
+mod number_map;
 mod pty;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use procession_protocol::{ChildFd, SpawnPath};
 pub use pty::Pty;
 
 use self::fd_map::FdMap;
+pub(crate) use self::number_map::NumberMap;
 pub use crate::sys::{Resource, Rlimit};
 
 /// A program with its arguments, environment, descriptors and identity.
@@ -341,25 +343,18 @@ impl Command {
     /// ```
     pub fn input_fds(&self) -> Vec<ChildFd> {
         let terminal = self.pty.is_some().then_some(ChildFd::STDIN);
-        self.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
+        self.fds.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
     }
 
     /// Returns the numbers that the parent reads; a terminal is read on 1.
     pub fn output_fds(&self) -> Vec<ChildFd> {
         let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
-        self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
-    }
-
-    /// Returns the numbers whose kind matches, ascending; `terminal`, if any, comes first.
-    fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
-        let map = self.fd_entries();
-        let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);
-        terminal.into_iter().chain(alike).collect()
+        self.fds.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
     }
 
     /// Returns what the child finds on each number, with the default map filled in and closed ones
     /// left out.
-    pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
+    pub(crate) fn fd_entries(&self) -> NumberMap<&Fd> {
         self.fds.filled_in(self.pty.is_some())
     }
 }

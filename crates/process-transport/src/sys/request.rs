@@ -1,6 +1,6 @@
 //! The work of a child before its exec: data, all of it made before the clone.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,15 +16,14 @@ use super::owned::Entry;
 /// One child, described down to the bytes, without its descriptors.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
-    /// The paths that `execve` tries, in order.
-    pub(crate) candidates: CStringArray,
+    /// The paths that `execve` tries, in order; `None` if that is argument 0 alone.
+    pub(crate) candidates: Option<CStringArray>,
     /// The candidates come from a search path: missing ones are skipped.
     pub(crate) searched: bool,
     pub(crate) argv: CStringArray,
     /// `None` for the parent's own, unchanged.
     pub(crate) envp: Option<CStringArray>,
-    /// Empty or one string.
-    pub(crate) cwd: CStringArray,
+    pub(crate) cwd: Option<CString>,
     pub(crate) group: Group,
     /// Descriptor 0 becomes the controlling terminal.
     pub(crate) controlling_terminal: bool,
@@ -176,9 +175,17 @@ impl fmt::Debug for PreExec {
     }
 }
 
-#[cfg(target_os = "linux")]
 impl Request {
+    /// Returns the paths that `execve` tries, in order.
+    pub(crate) fn candidates(&self) -> &[*const c_char] {
+        match &self.candidates {
+            Some(candidates) => candidates.strings(),
+            None => self.argv.strings().get(..1).unwrap_or_default(),
+        }
+    }
+
     /// Returns one bit for each processor that the child may use, in words as the kernel takes them.
+    #[cfg(target_os = "linux")]
     pub(super) fn affinity_mask(&self) -> Option<Vec<usize>> {
         let cpus = self.cpus.as_deref()?;
         let bits = usize::BITS as usize;
