@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(crate) use ending::{EndOptions, OwnerEnd};
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
-pub(crate) use identity::{Identity, NewSession};
+pub(crate) use identity::{Identity, NewSession, RareOptions};
 use procession_protocol::{ChildFd, SpawnPath};
 pub use pty::Pty;
 
@@ -53,7 +53,8 @@ pub struct Command {
     pub(crate) env: Environment,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) fds: FdMap,
-    pub(crate) pty: Option<Pty>,
+    /// In a box, like every large part that few commands have: a command is moved often.
+    pub(crate) pty: Option<Box<Pty>>,
     pub(crate) identity: Identity,
     pub(crate) spawn_path: Option<SpawnPath>,
     pub(crate) ending: EndOptions,
@@ -214,7 +215,7 @@ impl Command {
     /// of 0, 1 or 2 is the terminal. A change of user also changes the terminal's owner.
     #[doc(alias = "usePTY")]
     pub fn pty(mut self, pty: Pty) -> Self {
-        self.pty = Some(pty);
+        self.pty = Some(Box::new(pty));
         self
     }
 
@@ -322,7 +323,7 @@ impl Command {
 
     /// Returns the terminal, if the child gets one.
     pub fn get_pty(&self) -> Option<&Pty> {
-        self.pty.as_ref()
+        self.pty.as_deref()
     }
 
     /// Returns whether the child is [owned](Self::owned).

@@ -27,7 +27,7 @@ const MOST_NAMES_BYTES: usize = 128 * 1024 - 32;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NamedFds {
     listening: Vec<(String, Fd)>,
-    jobserver: Option<Jobserver>,
+    jobserver: Option<Box<Jobserver>>,
 }
 
 /// Why the named descriptors of a command are refused: the subject and the reason.
@@ -39,7 +39,7 @@ impl NamedFds {
     }
 
     pub(super) fn hand_on(&mut self, jobserver: Option<Jobserver>) {
-        self.jobserver = jobserver;
+        self.jobserver = jobserver.map(Box::new);
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {

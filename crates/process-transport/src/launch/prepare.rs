@@ -19,7 +19,7 @@ use crate::command::{Command, Fd, FdKind, Identity, NewSession, NumberMap, Owner
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::scope::ScopeLaunch;
-use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
+use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, RareRequest, Request};
 
 /// A prepared command: everything for the child is made, and nothing has begun.
 pub(crate) struct Prepared<'a> {
@@ -100,17 +100,11 @@ pub(crate) fn prepare(
         cwd: cwd(command)?,
         group,
         controlling_terminal,
-        limits: identity.rlimits.clone(),
-        umask: identity.umask,
-        nice: identity.nice,
-        cpus: identity.cpus.clone(),
-        oom_score_adj: identity.oom_score_adj,
-        credentials: credentials(identity)?,
+        rare: rare(identity)?,
         parent_death_signal: identity.at_parent_death.signal().map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
         #[cfg(target_os = "linux")]
         callers_mask: mask.filter(|_| identity.inherit_signals),
-        pre_exec: identity.pre_exec.clone(),
         birthplace: scope.birthplace().map_err(in_scope)?,
         entry: scope.entry(entry.filter(|_| end == AtProgramEnd::Ends), as_any_child),
     };
@@ -139,6 +133,22 @@ pub(crate) fn prepare(
         without_pidfd: command.without_pidfd,
     };
     Ok(Prepared { command, request, ends, scope, terminal, policy })
+}
+
+/// Returns what few children do before their exec.
+fn rare(identity: &Identity) -> Result<Option<Box<RareRequest>>, SpawnError> {
+    if identity.has_nothing_rare() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(RareRequest {
+        limits: identity.rlimits.clone(),
+        umask: identity.umask,
+        nice: identity.nice,
+        cpus: identity.cpus.clone(),
+        oom_score_adj: identity.oom_score_adj,
+        credentials: credentials(identity)?,
+        pre_exec: identity.pre_exec.clone(),
+    })))
 }
 
 /// Returns the child's entry for the table of children that end with the program, if it may be one.

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
 use super::owned::Entry;
 
-/// One child, described down to the bytes, without its descriptors.
+/// One child, described down to the bytes, without its descriptors. It derefs to what few children do.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     /// The paths that `execve` tries, in order; `None` if that is argument 0 alone.
@@ -27,21 +28,53 @@ pub(crate) struct Request {
     pub(crate) group: Group,
     /// Descriptor 0 becomes the controlling terminal.
     pub(crate) controlling_terminal: bool,
+    pub(crate) parent_death_signal: Option<i32>,
+    pub(crate) inherit_signals: bool,
+    /// The mask for the program, if not the launching thread's own.
+    #[cfg(target_os = "linux")]
+    pub(crate) callers_mask: Option<u64>,
+    pub(crate) birthplace: Option<Birthplace>,
+    /// The child ends with the program.
+    pub(crate) entry: Option<Entry>,
+    /// `None` if the child does nothing of that.
+    pub(crate) rare: Option<Box<RareRequest>>,
+}
+
+/// What few children do before their exec.
+#[derive(Debug)]
+pub(crate) struct RareRequest {
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
     pub(crate) cpus: Option<Vec<usize>>,
     pub(crate) oom_score_adj: Option<i16>,
     pub(crate) credentials: Credentials,
-    pub(crate) parent_death_signal: Option<i32>,
-    pub(crate) inherit_signals: bool,
-    /// The mask for the program, if not the launching thread's own.
-    #[cfg(target_os = "linux")]
-    pub(crate) callers_mask: Option<u64>,
     pub(crate) pre_exec: Vec<PreExec>,
-    pub(crate) birthplace: Option<Birthplace>,
-    /// The child ends with the program.
-    pub(crate) entry: Option<Entry>,
+}
+
+/// What a child does that does nothing of that.
+static NOTHING_RARE: RareRequest = RareRequest {
+    limits: Vec::new(),
+    umask: None,
+    nice: None,
+    cpus: None,
+    oom_score_adj: None,
+    credentials: Credentials {
+        groups: None,
+        groups_may_stay: false,
+        gid: None,
+        uid: None,
+        clears_ambient: false,
+    },
+    pre_exec: Vec::new(),
+};
+
+impl Deref for Request {
+    type Target = RareRequest;
+
+    fn deref(&self) -> &RareRequest {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
 }
 
 /// The child's session and process group.
@@ -94,7 +127,7 @@ pub(crate) struct Birthplace {
     kills_newborns: Arc<AtomicBool>,
     /// How a child asks systemd for it, if it is in a unit of systemd.
     #[cfg(target_os = "linux")]
-    manager: Option<ManagerCall>,
+    manager: Option<Box<ManagerCall>>,
 }
 
 impl Birthplace {
@@ -119,12 +152,12 @@ impl Birthplace {
     /// Lets a child that cannot go there ask systemd.
     #[cfg(target_os = "linux")]
     pub(crate) fn with_manager(self, manager: Option<ManagerCall>) -> Self {
-        Self { manager, ..self }
+        Self { manager: manager.map(Box::new), ..self }
     }
 
     #[cfg(target_os = "linux")]
     pub(super) fn manager(&self) -> Option<&ManagerCall> {
-        self.manager.as_ref()
+        self.manager.as_deref()
     }
 
     /// Returns whether a clone may put a child there.
