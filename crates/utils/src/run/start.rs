@@ -43,7 +43,7 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
 
     /// Returns program and arguments, quoted for messages.
     pub(crate) fn quoted_command(&self) -> String {
-        self.settings.line()
+        self.settings.line().to_string()
     }
 
     /// Starts the program on this reactor.
@@ -190,7 +190,8 @@ impl Run<OnLine> {
         };
         let line = self.settings.line();
         let arrived = reactor.defer(async move {
-            let unreachable = |reason| OutputError::Unreachable { command: line, reason };
+            let unreachable =
+                |reason| OutputError::Unreachable { command: line.to_string(), reason };
             place.arrive().await.map_err(unreachable)
         });
         let (reactor, show) = (reactor.clone(), Rc::clone(show));
