@@ -22,7 +22,7 @@ pub(crate) struct Prepared {
     pub(crate) rules: Rules,
     pub(crate) line: CommandLine,
     /// Cuts the outputs into lines, if there is a callback.
-    pub(crate) lines: Option<Lines>,
+    pub(crate) lines: Option<Box<Lines>>,
 }
 
 impl Settings {
@@ -36,7 +36,7 @@ impl Settings {
     ) -> Result<Prepared, OutputError> {
         let line = self.line();
         let Self { command, stdin, drain_after_exit, max_line_bytes, mut rules, .. } = self;
-        let lines = has_callback.then(|| Lines::new(max_line_bytes));
+        let lines = has_callback.then(|| Box::new(Lines::new(max_line_bytes)));
         let mut command = with_safe_ends(command, !rules.setup.is_foreground, rules.kill_grace);
         // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
         // ends.
