@@ -6,6 +6,7 @@ mod fd;
 pub(crate) mod fd_map;
 mod identity;
 pub(crate) mod named_fds;
+mod number_map;
 mod pty;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,12 @@ use std::time::Duration;
 pub(crate) use ending::{EndOptions, OwnerEnd};
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
-pub(crate) use identity::{Identity, NewSession};
+pub(crate) use identity::{Identity, NewSession, RareOptions};
 use procession_protocol::{ChildFd, SpawnPath};
 pub use pty::Pty;
 
 use self::fd_map::FdMap;
+pub(crate) use self::number_map::NumberMap;
 pub use crate::sys::{Resource, Rlimit};
 
 /// A program with its arguments, environment, descriptors and identity.
@@ -51,7 +53,8 @@ pub struct Command {
     pub(crate) env: Environment,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) fds: FdMap,
-    pub(crate) pty: Option<Pty>,
+    /// In a box, like every large part that few commands have: a command is moved often.
+    pub(crate) pty: Option<Box<Pty>>,
     pub(crate) identity: Identity,
     pub(crate) spawn_path: Option<SpawnPath>,
     pub(crate) ending: EndOptions,
@@ -212,7 +215,7 @@ impl Command {
     /// of 0, 1 or 2 is the terminal. A change of user also changes the terminal's owner.
     #[doc(alias = "usePTY")]
     pub fn pty(mut self, pty: Pty) -> Self {
-        self.pty = Some(pty);
+        self.pty = Some(Box::new(pty));
         self
     }
 
@@ -320,7 +323,7 @@ impl Command {
 
     /// Returns the terminal, if the child gets one.
     pub fn get_pty(&self) -> Option<&Pty> {
-        self.pty.as_ref()
+        self.pty.as_deref()
     }
 
     /// Returns whether the child is [owned](Self::owned).
@@ -341,25 +344,18 @@ impl Command {
     /// ```
     pub fn input_fds(&self) -> Vec<ChildFd> {
         let terminal = self.pty.is_some().then_some(ChildFd::STDIN);
-        self.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
+        self.fds.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
     }
 
     /// Returns the numbers that the parent reads; a terminal is read on 1.
     pub fn output_fds(&self) -> Vec<ChildFd> {
         let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
-        self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
-    }
-
-    /// Returns the numbers whose kind matches, ascending; `terminal`, if any, comes first.
-    fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
-        let map = self.fd_entries();
-        let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);
-        terminal.into_iter().chain(alike).collect()
+        self.fds.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
     }
 
     /// Returns what the child finds on each number, with the default map filled in and closed ones
     /// left out.
-    pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
+    pub(crate) fn fd_entries(&self) -> NumberMap<&Fd> {
         self.fds.filled_in(self.pty.is_some())
     }
 }

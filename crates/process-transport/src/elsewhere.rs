@@ -7,7 +7,7 @@ use std::time::Duration;
 use procession_protocol::ChildFd;
 
 use crate::command::fd_map::FdMap;
-use crate::command::{Command, Environment, FdKind, Identity};
+use crate::command::{Command, Environment, FdKind, RareOptions};
 
 /// The parts of a command that a launcher carries to another machine.
 ///
@@ -91,7 +91,7 @@ impl Elsewhere {
 /// Returns an option of the command that cannot count on another machine.
 fn local_option(command: &Command) -> Option<&'static str> {
     let Command { arg0, fds, pty, identity, .. } = command;
-    let Identity { uid, gid, groups, user, keep_ambient, rlimits, nice, cpus, .. } = identity;
+    let RareOptions { uid, gid, groups, user, keep_ambient, rlimits, nice, cpus, .. } = &**identity;
     let options = [
         (arg0.is_some(), "arg0"),
         (pty.is_some(), "pty"),

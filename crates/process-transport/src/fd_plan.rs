@@ -13,19 +13,24 @@
 //!
 //! The steps are meant for a table that nobody else uses: that of the child between clone and exec.
 
+use std::borrow::Cow;
+
 use crate::sys::{FdMove, FdStep};
 
 /// Returns what one child is to do for `moves`, in order; targets are distinct and not negative.
 ///
 /// Of several moves to one target the last wins.
 pub(crate) fn steps_for(moves: &[FdMove]) -> Vec<FdStep> {
-    let mut moves: Vec<FdMove> = moves.to_vec();
-    // The last entry for a target wins; sorted, the usual map needs no search at all.
-    moves.reverse();
-    moves.sort_by_key(|entry| entry.target);
-    moves.dedup_by_key(|entry| entry.target);
+    let mut moves = Cow::Borrowed(moves);
+    if !moves.is_sorted_by(|one, next| one.target < next.target) {
+        let moves = moves.to_mut();
+        // The last entry for a target wins.
+        moves.reverse();
+        moves.sort_by_key(|entry| entry.target);
+        moves.dedup_by_key(|entry| entry.target);
+    }
     let mut steps = Vec::with_capacity(moves.len() * 2 + 2);
-    let mut scratch = Scratch { next: 0, taken: taken(&moves) };
+    let mut scratch = None;
     for i in 0..moves.len() {
         let FdMove { source, target } = moves[i];
         if source == target {
@@ -35,9 +40,9 @@ pub(crate) fn steps_for(moves: &[FdMove]) -> Vec<FdStep> {
         // Who still needs what is on `target` now?
         let needed = moves[i + 1..].iter().any(|later| later.source == target);
         if needed {
-            let copy = scratch.take();
+            let copy = scratch.get_or_insert_with(|| Scratch::beside(&moves)).take();
             steps.push(FdStep::DupCloexec { from: target, to: copy });
-            for later in moves[i + 1..].iter_mut().filter(|later| later.source == target) {
+            for later in moves.to_mut()[i + 1..].iter_mut().filter(|later| later.source == target) {
                 later.source = copy;
             }
         }
@@ -47,21 +52,22 @@ pub(crate) fn steps_for(moves: &[FdMove]) -> Vec<FdStep> {
     steps
 }
 
-/// Numbers that a scratch copy must not use: every source and every target, sorted.
-fn taken(moves: &[FdMove]) -> Vec<i32> {
-    let mut taken: Vec<i32> = moves.iter().flat_map(|entry| [entry.source, entry.target]).collect();
-    taken.sort_unstable();
-    taken.dedup();
-    taken
-}
-
 /// Hands out free numbers, lowest first.
 struct Scratch {
     next: i32,
+    /// Numbers that a scratch copy must not use: every source and every target, sorted.
     taken: Vec<i32>,
 }
 
 impl Scratch {
+    fn beside(moves: &[FdMove]) -> Self {
+        let mut taken: Vec<i32> =
+            moves.iter().flat_map(|entry| [entry.source, entry.target]).collect();
+        taken.sort_unstable();
+        taken.dedup();
+        Self { next: 0, taken }
+    }
+
     fn take(&mut self) -> i32 {
         while self.taken.binary_search(&self.next).is_ok() {
             self.next += 1;

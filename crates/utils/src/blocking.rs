@@ -141,7 +141,7 @@ impl BlockingRun<'_> {
 /// Keeps the outputs, and calls the callback with their lines.
 struct Outputs<'a> {
     state: RunState,
-    lines: Option<Lines>,
+    lines: Option<Box<Lines>>,
     on_line: Option<OnLine<'a>>,
     stopwatch: Stopwatch,
 }

@@ -45,9 +45,9 @@ pub(crate) struct Collector {
     /// Pipes that nobody writes to: every pipe to the child except standard input, and the parent's
     /// direction of every socketpair.
     unused: Vec<ChildFd>,
-    lines: Option<Lines>,
+    lines: Option<Box<Lines>>,
     /// The room for the run elsewhere, until the local command has ended.
-    arrival: Option<Arrival>,
+    arrival: Option<Box<Arrival>>,
 }
 
 impl Collector {
@@ -55,12 +55,12 @@ impl Collector {
         job: Rc<Job>,
         input: Input,
         command: &Command,
-        lines: Option<Lines>,
+        lines: Option<Box<Lines>>,
         arrival: Option<Arrival>,
     ) -> Self {
-        let inputs = command.input_fds().into_iter();
-        let unused = inputs.filter(|number| *number != ChildFd::STDIN).collect();
-        Self { job, feed: input.into(), unused, lines, arrival }
+        let mut unused = command.input_fds();
+        unused.retain(|number| *number != ChildFd::STDIN);
+        Self { job, feed: input.into(), unused, lines, arrival: arrival.map(Box::new) }
     }
 
     /// Writes the next piece, or closes.

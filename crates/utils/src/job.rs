@@ -16,6 +16,7 @@ use procession_reactor::Handle;
 
 use crate::deadline_timer::DeadlineTimer;
 use crate::lines::{Lines, OnLine};
+use crate::message::CommandLine;
 use crate::rules::Rules;
 use crate::run_state::{RunState, RunStep};
 use crate::trace;
@@ -40,7 +41,7 @@ impl Job {
     pub(crate) fn new(
         reactor: &Handle,
         rules: Rules,
-        command: String,
+        command: CommandLine,
         on_line: Option<OnLine>,
     ) -> (Rc<Self>, Deferred<Outcome, OutputError>) {
         let (promise, deferred) = Deferred::new();

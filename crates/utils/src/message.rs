@@ -1,6 +1,9 @@
 //! Text for error messages: a command as a user would type it, and the end of its standard error.
 
+use std::ffi::OsStr;
 use std::fmt::{self, Write};
+use std::iter;
+use std::os::unix::ffi::OsStrExt;
 
 use procession_process_transport::Command;
 
@@ -14,11 +17,63 @@ const COMMAND_BYTES: usize = 1024;
 const TAIL_BYTES: usize = 512;
 const TAIL_LINES: usize = 3;
 
+/// Program and arguments for messages. They are quoted only when a message needs them.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    /// The words that a message can show, each after its length.
+    words: Vec<u8>,
+    /// Where they run, if that is elsewhere.
+    place: Option<String>,
+}
+
+impl CommandLine {
+    pub(crate) fn new(command: &Command, place: Option<String>) -> Self {
+        let mut words = Vec::with_capacity(command.get_program().len() + size_of::<usize>());
+        let mut bytes = 0;
+        for word in words_of(command) {
+            words.extend_from_slice(&word.len().to_ne_bytes());
+            words.extend_from_slice(word.as_bytes());
+            // Quotes make no word shorter.
+            bytes += word.len();
+            if bytes > COMMAND_BYTES {
+                break;
+            }
+        }
+        Self { words, place }
+    }
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.words.as_slice();
+        let words = iter::from_fn(|| {
+            let (length, tail) = rest.split_first_chunk()?;
+            let (word, tail) = tail.split_at_checked(usize::from_ne_bytes(*length))?;
+            rest = tail;
+            Some(OsStr::from_bytes(word))
+        });
+        f.write_str(&quote(words))?;
+        match &self.place {
+            Some(place) => write!(f, " (on {place})"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Returns program and arguments, quoted for a shell. Bytes that are not UTF-8 are replaced, and
 /// control characters are escaped.
+#[cfg(any(test, feature = "reactor"))]
 pub(crate) fn quoted(command: &Command) -> String {
+    quote(words_of(command))
+}
+
+fn words_of(command: &Command) -> impl Iterator<Item = &OsStr> {
+    iter::once(command.get_program()).chain(command.get_args())
+}
+
+fn quote<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
     let mut line = String::new();
-    for word in std::iter::once(command.get_program()).chain(command.get_args()) {
+    for word in words {
         if !line.is_empty() {
             line.push(' ');
         }
@@ -176,6 +231,20 @@ mod tests {
     fn a_very_long_command_is_cut() {
         let text = quoted(&Command::new("x").arg("é".repeat(5000)));
         assert!(text.len() <= COMMAND_BYTES + 3 && text.ends_with("é…"));
+    }
+
+    #[test]
+    fn a_line_that_is_quoted_later_is_the_same() {
+        for command in [
+            Command::new("git").args(["log", "", "a\0b", "\u{1b}"]),
+            Command::new("x").args(iter::repeat_n("é'", 5000)),
+            Command::new("x").args(["y"; 5000]),
+            Command::new("x".repeat(5000)).arg("y"),
+        ] {
+            assert_eq!(CommandLine::new(&command, None).to_string(), quoted(&command));
+        }
+        let elsewhere = CommandLine::new(&Command::new("a b").arg("c"), Some("d".to_owned()));
+        assert_eq!(elsewhere.to_string(), "'a b' c (on d)");
     }
 
     #[test]

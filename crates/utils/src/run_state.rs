@@ -36,6 +36,7 @@ pub(crate) use step::{ReleasedRun, RunStep};
 
 use crate::keep::Capture;
 use crate::launcher::report::Report;
+use crate::message::CommandLine;
 use crate::outcome::is_stopped;
 use crate::rules::{FailOn, Rules};
 use crate::{Outcome, OutputError, Partial, Stream};
@@ -44,8 +45,7 @@ use crate::{Outcome, OutputError, Partial, Stream};
 #[derive(Debug)]
 pub(crate) struct RunState {
     rules: Rules,
-    /// Program and arguments, quoted for messages.
-    command: String,
+    command: CommandLine,
     phase: Phase,
     /// Of standard output and standard error.
     kept: [Capture; 2],
@@ -70,7 +70,7 @@ enum Phase {
 
 impl RunState {
     /// Creates the state of a run that begins now: the start of the program is part of its time.
-    pub(crate) fn new(rules: Rules, command: String, now: Duration) -> Self {
+    pub(crate) fn new(rules: Rules, command: CommandLine, now: Duration) -> Self {
         Self {
             rules,
             command,
@@ -241,11 +241,11 @@ impl RunState {
     fn judge(&self, outcome: Outcome) -> Result<Outcome, OutputError> {
         // Check this first: the stop may have caused this end, and it cut the outputs.
         if is_stopped(&outcome.reason) {
-            let (command, outcome) = (self.command.clone(), Box::new(outcome));
+            let (command, outcome) = (self.command.to_string(), Box::new(outcome));
             return Err(OutputError::Stopped { command, outcome });
         }
         if let Some(report) = self.report {
-            let (command, outcome) = (self.command.clone(), Box::new(outcome));
+            let (command, outcome) = (self.command.to_string(), Box::new(outcome));
             let may_have_started = report == Report::Lost;
             return Err(OutputError::ConnectionLost { command, outcome, may_have_started });
         }
@@ -257,7 +257,7 @@ impl RunState {
         if !fails {
             return Ok(outcome);
         }
-        let command = self.command.clone();
+        let command = self.command.to_string();
         let has_status = outcome.exit_code().is_some();
         let has_signal = outcome.signal().is_some();
         let outcome = Box::new(outcome);
@@ -271,7 +271,7 @@ impl RunState {
     /// Terminates the program; the error is due when that is over.
     fn fail(&mut self, now: Duration, error: impl FnOnce(String, Box<Partial>) -> OutputError) {
         let partial = self.take_partial(now);
-        self.verdict = Some(error(self.command.clone(), Box::new(partial)));
+        self.verdict = Some(error(self.command.to_string(), Box::new(partial)));
         self.stop();
     }
 
@@ -284,7 +284,7 @@ impl RunState {
     /// Fails because of output on stderr, and lets the program run on.
     fn release(&mut self, now: Duration) {
         let partial = self.take_partial(now);
-        let command = self.command.clone();
+        let command = self.command.to_string();
         self.phase = Phase::Released;
         self.due.push_back(RunStep::Release(ReleasedRun::new(command, partial)));
     }

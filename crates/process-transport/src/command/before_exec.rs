@@ -50,7 +50,10 @@ impl Command {
         fd: impl Into<Fd>,
         why_no_terminal: &'static str,
     ) -> Self {
-        self.fds.set_by_helper(number.into(), fd.into(), why_no_terminal);
+        match self.pty {
+            Some(_) => self.fds.set_by_helper(number.into(), fd.into(), why_no_terminal),
+            None => self.fds.set(number.into(), fd.into()),
+        }
         self
     }
 

@@ -29,6 +29,10 @@ pub(crate) enum FdKind {
     Closed,
 }
 
+/// What a child finds on 0 to 2 by default.
+pub(super) static PIPES: [Fd; 3] =
+    [Fd(FdKind::ToChild), Fd(FdKind::FromChild), Fd(FdKind::FromChild)];
+
 /// How [`Fd::file`] opens its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,12 +1,13 @@
 //! The part of a child's fd map that the command sets.
 
-use std::collections::BTreeMap;
 use std::io::{stderr, stdin, stdout};
+use std::sync::LazyLock;
 
 use procession_protocol::ChildFd;
 
-use super::fd::{Fd, FdKind};
+use super::fd::{Fd, FdKind, PIPES};
 use super::named_fds::NamedFds;
+use super::number_map::NumberMap;
 
 /// What a child finds on 0 to 2 where its command names nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,12 +26,24 @@ pub(crate) struct FdMap {
     replaced: bool,
     default: DefaultStdio,
     /// The entries that the command names.
-    pub(crate) entries: BTreeMap<ChildFd, Fd>,
+    pub(crate) entries: NumberMap<Fd>,
     /// Entries that come with variables.
     pub(crate) named: NamedFds,
-    /// The entries among these that a helper named, with its message for a command that has a
-    /// terminal.
-    by_helper: BTreeMap<ChildFd, &'static str>,
+    /// The entries among these that a helper named although the command has a terminal, with the
+    /// helper's message for that.
+    by_helper: NumberMap<&'static str>,
+}
+
+impl DefaultStdio {
+    /// Returns what the child finds on 0 to 2.
+    fn fds(self) -> &'static [Fd; 3] {
+        static INHERITED: LazyLock<[Fd; 3]> =
+            LazyLock::new(|| [Fd::inherit(stdin()), Fd::inherit(stdout()), Fd::inherit(stderr())]);
+        match self {
+            Self::Pipes => &PIPES,
+            Self::Inherited => &INHERITED,
+        }
+    }
 }
 
 impl FdMap {
@@ -66,7 +79,7 @@ impl FdMap {
         self.entries.insert(number, fd);
     }
 
-    /// Sets the entry for a number on behalf of a helper.
+    /// Sets the entry for a number on behalf of a helper, for a command that has a terminal.
     pub(super) fn set_by_helper(&mut self, number: ChildFd, fd: Fd, why_no_terminal: &'static str) {
         self.set(number, fd);
         self.by_helper.insert(number, why_no_terminal);
@@ -84,24 +97,50 @@ impl FdMap {
         Some(("pty".to_owned(), why))
     }
 
-    /// Returns what the child finds on each number. The default map is filled in unless the child
-    /// has a terminal; closed numbers are left out.
-    pub(super) fn filled_in(&self, has_terminal: bool) -> BTreeMap<ChildFd, Fd> {
-        let mut map = BTreeMap::new();
+    /// Calls with the entries of the default map for numbers that the command does not name, then with
+    /// the command's, also those of closed numbers. A child with a terminal has no default map.
+    fn each<'a>(&'a self, has_terminal: bool, mut call: impl FnMut(ChildFd, &'a Fd)) {
         if !self.replaced && !has_terminal {
-            let [stdin, stdout, stderr] = match self.default {
-                DefaultStdio::Pipes => [Fd::to_child(), Fd::from_child(), Fd::from_child()],
-                DefaultStdio::Inherited => {
-                    [Fd::inherit(stdin()), Fd::inherit(stdout()), Fd::inherit(stderr())]
+            for (number, fd) in (0..).map(ChildFd::from).zip(self.default.fds()) {
+                if !self.entries.contains_key(&number) {
+                    call(number, fd);
                 }
-            };
-            map.insert(ChildFd::STDIN, stdin);
-            map.insert(ChildFd::STDOUT, stdout);
-            map.insert(ChildFd::STDERR, stderr);
+            }
         }
-        map.extend(self.entries.iter().map(|(number, fd)| (*number, fd.clone())));
-        map.extend(self.named.entries(self.highest()));
-        map.retain(|_, fd| !matches!(fd.kind(), FdKind::Closed));
+        for (number, fd) in self.entries.iter() {
+            call(*number, fd);
+        }
+        for (number, fd) in self.named.entries(self.highest()) {
+            call(number, fd);
+        }
+    }
+
+    /// Returns the numbers whose kind matches, ascending, and the number of a terminal.
+    pub(super) fn numbers(
+        &self,
+        terminal: Option<ChildFd>,
+        is_wanted: fn(&FdKind) -> bool,
+    ) -> Vec<ChildFd> {
+        let mut numbers: Vec<ChildFd> = terminal.into_iter().collect();
+        self.each(terminal.is_some(), |number, fd| {
+            if is_wanted(fd.kind()) {
+                numbers.push(number);
+            }
+        });
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Returns what the child finds on each number; closed numbers are left out.
+    pub(super) fn filled_in(&self, has_terminal: bool) -> NumberMap<&Fd> {
+        let mut map = NumberMap::with_capacity(3 + self.entries.len());
+        self.each(has_terminal, |number, fd| {
+            if matches!(fd.kind(), FdKind::Closed) {
+                map.remove(&number);
+            } else {
+                map.insert(number, fd);
+            }
+        });
         map
     }
 }
@@ -134,7 +173,8 @@ mod tests {
         assert_eq!((command.input_fds(), command.output_fds()), (vec![], vec![]));
         let map = command.fd_entries();
         let inherited = |fd: &Fd| matches!(fd.kind(), FdKind::Inherit(_));
-        assert_eq!(map.values().map(inherited).collect::<Vec<_>>(), [false, true, true]);
+        let are_inherited: Vec<bool> = map.iter().map(|(_, fd)| inherited(fd)).collect();
+        assert_eq!(are_inherited, [false, true, true]);
         command.fds.set_default(DefaultStdio::Pipes);
         assert_eq!(command.output_fds(), [1, 2]);
     }
@@ -147,9 +187,8 @@ mod tests {
         let file = std::fs::File::open("/dev/null").unwrap();
         let owned: std::os::fd::OwnedFd = file.try_clone().unwrap().into();
         let command = by_name.stderr(file).child_fd(7, owned);
-        assert!(
-            command.fd_entries().values().skip(2).all(|fd| matches!(fd.kind(), FdKind::Inherit(_)))
-        );
+        let is_inherited = |(_, fd): (&ChildFd, &&Fd)| matches!(fd.kind(), FdKind::Inherit(_));
+        assert!(command.fd_entries().iter().skip(2).all(is_inherited));
         assert_eq!(numbers(&command), [0, 1, 2, 7]);
     }
 }

@@ -1,18 +1,29 @@
 //! The identity of a child: session, ids, limits, priorities, signal state.
 
 use std::ffi::OsString;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use procession_core::Signal;
 
 use crate::scope::Scope;
 use crate::sys::{Group, PreExec, Resource, Rlimit};
 
-/// All options of a command but its program, environment and descriptors.
-#[derive(Debug, Clone, Default)]
+/// All options of a command but its program, environment and descriptors. It derefs to those that few
+/// commands set.
+#[derive(Clone, Default)]
 pub(crate) struct Identity {
     pub(crate) session: NewSession,
     pub(crate) process_group: Option<i32>,
     pub(crate) owned: bool,
+    pub(crate) at_parent_death: AtParentDeath,
+    /// `None` if none of them was set: a command is moved often, so it should be small.
+    rare: Option<Box<RareOptions>>,
+}
+
+/// The options that few commands set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RareOptions {
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
     pub(crate) groups: Option<Vec<u32>>,
@@ -23,10 +34,48 @@ pub(crate) struct Identity {
     pub(crate) nice: Option<i32>,
     pub(crate) cpus: Option<Vec<usize>>,
     pub(crate) oom_score_adj: Option<i16>,
-    pub(crate) at_parent_death: AtParentDeath,
     pub(crate) inherit_signals: bool,
     pub(crate) pre_exec: Vec<PreExec>,
     pub(crate) scope: Option<Scope>,
+}
+
+/// What a command has that sets none of them.
+static NOTHING_RARE: RareOptions = RareOptions {
+    uid: None,
+    gid: None,
+    groups: None,
+    user: None,
+    keep_ambient: false,
+    umask: None,
+    rlimits: Vec::new(),
+    nice: None,
+    cpus: None,
+    oom_score_adj: None,
+    inherit_signals: false,
+    pre_exec: Vec::new(),
+    scope: None,
+};
+
+impl Deref for Identity {
+    type Target = RareOptions;
+
+    fn deref(&self) -> &RareOptions {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+}
+
+impl DerefMut for Identity {
+    fn deref_mut(&mut self) -> &mut RareOptions {
+        self.rare.get_or_insert_default()
+    }
+}
+
+/// Prints every option, also those that were not set.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, process_group, owned, at_parent_death, .. } = self;
+        write!(f, "{session:?} {process_group:?} {owned} {at_parent_death:?} {:?}", **self)
+    }
 }
 
 /// What happens to the child when the thread that spawned it ends.
@@ -64,6 +113,11 @@ pub(crate) enum NewSession {
 }
 
 impl Identity {
+    /// Returns whether no rare option was set.
+    pub(crate) fn has_nothing_rare(&self) -> bool {
+        self.rare.is_none()
+    }
+
     /// Returns the group that a child without a terminal is put into.
     pub(crate) fn group(&self) -> Group {
         match self.group_with_terminal() {
@@ -106,8 +160,12 @@ mod tests {
         assert_eq!(of(own), both(Group::Process(0)));
         let other = Identity { process_group: Some(7), ..owned() };
         assert_eq!(of(other), both(Group::Process(7)));
-        assert_eq!(of(Identity { nice: Some(0), ..owned() }), both(Group::Process(0)));
-        let asked = Identity { session: NewSession::Yes, nice: Some(5), ..owned() };
+        let nice = |mut identity: Identity, nice| {
+            identity.nice = Some(nice);
+            identity
+        };
+        assert_eq!(of(nice(owned(), 0)), both(Group::Process(0)));
+        let asked = nice(Identity { session: NewSession::Yes, ..owned() }, 5);
         assert_eq!(of(asked), both(Group::Session));
     }
 }

@@ -27,7 +27,7 @@ const MOST_NAMES_BYTES: usize = 128 * 1024 - 32;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NamedFds {
     listening: Vec<(String, Fd)>,
-    jobserver: Option<Jobserver>,
+    jobserver: Option<Box<Jobserver>>,
 }
 
 /// Why the named descriptors of a command are refused: the subject and the reason.
@@ -39,7 +39,7 @@ impl NamedFds {
     }
 
     pub(super) fn hand_on(&mut self, jobserver: Option<Jobserver>) {
-        self.jobserver = jobserver;
+        self.jobserver = jobserver.map(Box::new);
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
@@ -62,15 +62,12 @@ impl NamedFds {
     }
 
     /// Returns the entries, for a command whose highest number is `highest`.
-    pub(crate) fn entries(&self, highest: i32) -> impl Iterator<Item = (ChildFd, Fd)> {
-        let listening = self.listening.iter().map(|(_, fd)| fd.clone());
+    pub(crate) fn entries(&self, highest: i32) -> impl Iterator<Item = (ChildFd, &Fd)> {
+        let listening = self.listening.iter().map(|(_, fd)| fd);
         let listening = (LISTEN_FDS_START..).map(ChildFd::from).zip(listening);
         let first = self.jobserver_at(highest);
         let jobserver = self.jobserver.iter().flat_map(move |one| {
-            [
-                (ChildFd::from(first), one.read.clone()),
-                (ChildFd::from(first + 1), one.write.clone()),
-            ]
+            [(ChildFd::from(first), &one.read), (ChildFd::from(first + 1), &one.write)]
         });
         listening.chain(jobserver)
     }

@@ -138,17 +138,19 @@ mod tests {
 
     #[test]
     fn unchanged_ids_set_nothing() {
-        let own = Identity { uid: Some(getuid().as_raw()), ..Identity::default() };
+        let mut own = Identity::default();
+        own.uid = Some(getuid().as_raw());
         assert_eq!(getuid(), geteuid());
         assert_eq!(credentials(&own).unwrap(), Credentials::default());
     }
 
     #[test]
     fn an_unknown_user_needs_a_group() {
-        let alone = Identity { uid: Some(54_321), ..Identity::default() };
-        let error = credentials(&alone).unwrap_err();
+        let mut identity = Identity::default();
+        identity.uid = Some(54_321);
+        let error = credentials(&identity).unwrap_err();
         assert_eq!((error.step(), error.raw_os_error()), (Step::Resolve, Some(22)));
-        let both = Identity { gid: Some(54_321), ..alone };
-        assert_eq!(credentials(&both).unwrap().groups, Some(vec![54_321]));
+        identity.gid = Some(54_321);
+        assert_eq!(credentials(&identity).unwrap().groups, Some(vec![54_321]));
     }
 }

@@ -1,6 +1,5 @@
 //! Makes descriptors from the fd map: those for the child, and the parent's ends.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,7 +13,7 @@ use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
 
 use super::terminal::Terminal;
-use crate::command::{Fd, FdKind, FileMode};
+use crate::command::{Fd, FdKind, FileMode, NumberMap};
 use crate::error::{SpawnError, Step};
 use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
 use crate::sys::{self, PassedFd};
@@ -65,9 +64,9 @@ pub(super) struct Ends {
     pub(super) parent: Vec<ParentEnd>,
     /// Numbers other than 0 to 2 that are the terminal too.
     on_terminal: Vec<ChildFd>,
-    child: BTreeMap<ChildFd, Source>,
+    child: NumberMap<Source>,
     /// Descriptors that the child has only until its exec.
-    until_exec: BTreeMap<ChildFd, OwnedFd>,
+    until_exec: NumberMap<OwnedFd>,
 }
 
 /// A descriptor of which the child gets a copy.
@@ -87,23 +86,20 @@ impl Source {
 
 impl Ends {
     /// Makes the pipes, sockets and files of the command's map.
-    pub(super) fn make(
-        map: &BTreeMap<ChildFd, Fd>,
-        has_terminal: bool,
-    ) -> Result<Self, SpawnError> {
-        let mut ends = Self::default();
-        for (&number, fd) in map {
+    pub(super) fn make(map: &NumberMap<&Fd>, has_terminal: bool) -> Result<Self, SpawnError> {
+        let mut ends = Self { child: NumberMap::with_capacity(map.len()), ..Self::default() };
+        for (&number, fd) in map.iter() {
             ends.add(number, fd).map_err(|error| failed(number, fd, error))?;
         }
-        for number in map.keys() {
-            match resolve_same_as(map, *number, has_terminal) {
-                Some(FdOrigin::Number(made_by)) if made_by != *number => {
-                    ends.share(made_by, *number).map_err(|error| {
+        for number in copies(map) {
+            match resolve_same_as(map, number, has_terminal) {
+                Some(FdOrigin::Number(made_by)) => {
+                    ends.share(made_by, number).map_err(|error| {
                         SpawnError::new(Step::Pipe, format!("child fd {number}"), error)
                     })?;
                 }
-                Some(FdOrigin::Terminal) => ends.on_terminal.push(*number),
-                Some(FdOrigin::Number(_)) | None => {}
+                Some(FdOrigin::Terminal) => ends.on_terminal.push(number),
+                None => {}
             }
         }
         Ok(ends)
@@ -167,7 +163,7 @@ impl Ends {
             return Ok(());
         }
         match sys::duplicate(number.as_raw()) {
-            Ok(copy) => drop(self.until_exec.insert(number, copy)),
+            Ok(copy) => self.until_exec.insert(number, copy),
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
             Err(error) => return Err(error),
         }
@@ -255,9 +251,15 @@ pub(super) enum FdOrigin {
     Terminal,
 }
 
+/// Returns the numbers of a map that are the same as another one.
+pub(super) fn copies(map: &NumberMap<&Fd>) -> impl Iterator<Item = ChildFd> {
+    let entries = map.iter().filter(|(_, fd)| matches!(fd.kind(), FdKind::SameAs(_)));
+    entries.map(|(number, _)| *number)
+}
+
 /// Follows `same_as` to the source of the descriptor; returns `None` for a dead end.
 pub(super) fn resolve_same_as(
-    map: &BTreeMap<ChildFd, Fd>,
+    map: &NumberMap<&Fd>,
     mut number: ChildFd,
     has_terminal: bool,
 ) -> Option<FdOrigin> {

@@ -26,10 +26,13 @@ const HEAD_BYTES: u64 = 256;
 const MOST_INTERPRETERS: usize = 5;
 
 /// Returns the text between the program and the reason; empty if there is nothing to add.
-pub(super) fn explain(prepared: &Prepared, errno: i32) -> String {
-    let candidates = prepared.request.candidates.iter();
-    let paths = candidates.map(|path| PathBuf::from(OsStr::from_bytes(path)));
-    explain_paths(&prepared.program, paths, prepared.cwd.as_deref(), errno)
+pub(super) fn explain(prepared: &Prepared<'_>, errno: i32) -> String {
+    let command = prepared.command;
+    let paths = match &prepared.request.candidates {
+        Some(paths) => paths.iter().map(|path| OsStr::from_bytes(path).into()).collect(),
+        None => vec![PathBuf::from(&command.program)],
+    };
+    explain_paths(&command.program, paths, command.cwd.as_deref(), errno)
 }
 
 /// Returns the same for the files that were tried, as they are found from this directory.

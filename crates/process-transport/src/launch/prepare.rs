@@ -1,39 +1,34 @@
 //! Prepares everything that the child needs, before the clone: the child has nothing to do that can
 //! allocate, or that can fail because of us.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fmt::Display;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use procession_core::Signal;
+use procession_protocol::ChildFd;
 use procession_protocol::driver::TerminationScope;
-use procession_protocol::{ChildFd, SpawnPath};
 
 use super::credentials::credentials;
-use super::ends::{Ends, resolve_same_as};
+use super::ends::{Ends, copies, resolve_same_as};
 use super::terminal::{self, Terminal};
-use crate::command::{Command, Fd, FdKind, Identity, NewSession, OwnerEnd};
+use crate::command::{Command, Fd, FdKind, Identity, NewSession, NumberMap, OwnerEnd};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::scope::ScopeLaunch;
-use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
+use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, RareRequest, Request};
 
 /// A prepared command: everything for the child is made, and nothing has begun.
-pub(crate) struct Prepared {
+pub(crate) struct Prepared<'a> {
+    pub(super) command: &'a Command,
     pub(super) request: Request,
     pub(super) ends: Ends,
     pub(super) scope: ScopeLaunch,
     pub(super) terminal: Option<Terminal>,
-    /// The spawn path that the command forces.
-    pub(super) path: Option<SpawnPath>,
     pub(super) policy: Policy,
-    /// The program's name in messages.
-    pub(super) program: OsString,
-    pub(super) cwd: Option<PathBuf>,
 }
 
 /// Options for a child that runs.
@@ -80,10 +75,10 @@ pub(crate) fn prepare(
         expect(unused_variables, reason = "its own thread launches")
     )]
     mask: Option<u64>,
-) -> Result<Prepared, SpawnError> {
+) -> Result<Prepared<'_>, SpawnError> {
     let map = command.fd_entries();
     validate(command, &map)?;
-    let candidates = candidates(command)?;
+    let candidates = candidates_beside_argv(command)?;
     let identity = &command.identity;
     validate_platform(identity)?;
     let controlling_terminal = command.pty.as_ref().is_some_and(|pty| pty.controlling);
@@ -105,17 +100,11 @@ pub(crate) fn prepare(
         cwd: cwd(command)?,
         group,
         controlling_terminal,
-        limits: identity.rlimits.clone(),
-        umask: identity.umask,
-        nice: identity.nice,
-        cpus: identity.cpus.clone(),
-        oom_score_adj: identity.oom_score_adj,
-        credentials: credentials(identity)?,
+        rare: rare(identity)?,
         parent_death_signal: identity.at_parent_death.signal().map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
         #[cfg(target_os = "linux")]
         callers_mask: mask.filter(|_| identity.inherit_signals),
-        pre_exec: identity.pre_exec.clone(),
         birthplace: scope.birthplace().map_err(in_scope)?,
         entry: scope.entry(entry.filter(|_| end == AtProgramEnd::Ends), as_any_child),
     };
@@ -143,9 +132,23 @@ pub(crate) fn prepare(
         drain_after_exit: command.drain_after_exit,
         without_pidfd: command.without_pidfd,
     };
-    let (program, cwd) = (command.program.clone(), command.cwd.clone());
-    let path = command.spawn_path;
-    Ok(Prepared { request, ends, scope, terminal, path, policy, program, cwd })
+    Ok(Prepared { command, request, ends, scope, terminal, policy })
+}
+
+/// Returns what few children do before their exec.
+fn rare(identity: &Identity) -> Result<Option<Box<RareRequest>>, SpawnError> {
+    if identity.has_nothing_rare() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(RareRequest {
+        limits: identity.rlimits.clone(),
+        umask: identity.umask,
+        nice: identity.nice,
+        cpus: identity.cpus.clone(),
+        oom_score_adj: identity.oom_score_adj,
+        credentials: credentials(identity)?,
+        pre_exec: identity.pre_exec.clone(),
+    })))
 }
 
 /// Returns the child's entry for the table of children that end with the program, if it may be one.
@@ -154,7 +157,7 @@ fn entry(command: &Command, group: Group) -> Option<Entry> {
     is_one.then(|| Entry { leads_group: group.is_led(), grace_ms: command.ending.grace_ms() })
 }
 
-fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
+fn validate(command: &Command, map: &NumberMap<&Fd>) -> Result<(), SpawnError> {
     for key in command.env.changes.keys() {
         if key.is_empty() {
             return Err(SpawnError::invalid("env", "the name of a variable is empty"));
@@ -195,15 +198,12 @@ fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnE
 
 fn validate_numbers(identity: &Identity) -> Result<(), SpawnError> {
     let invalid = |subject: &str, why: String| Err(SpawnError::invalid(subject, why));
-    match *identity {
-        Identity { process_group: Some(group), .. } if group < 0 => {
-            invalid("process_group", format!("{group} is negative"))
-        }
-        // setresuid(2) and setresgid(2) take this number for "leave it alone".
-        Identity { uid: Some(u32::MAX), .. } => invalid("uid", format!("{} is nobody's", u32::MAX)),
-        Identity { gid: Some(u32::MAX), .. } => {
-            invalid("gid", format!("{} is no group's", u32::MAX))
-        }
+    // setresuid(2) and setresgid(2) take this number for "leave it alone".
+    let none = Some(u32::MAX);
+    match identity.process_group {
+        Some(group) if group < 0 => invalid("process_group", format!("{group} is negative")),
+        _ if identity.uid == none => invalid("uid", format!("{} is nobody's", u32::MAX)),
+        _ if identity.gid == none => invalid("gid", format!("{} is no group's", u32::MAX)),
         _ => Ok(()),
     }
 }
@@ -227,7 +227,7 @@ fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
     }
 }
 
-fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
+fn validate_fds(command: &Command, map: &NumberMap<&Fd>) -> Result<(), SpawnError> {
     let entries = &command.fds.entries;
     if command.pty.is_some()
         && let Some((what, why)) = command.fds.without_terminal()
@@ -247,16 +247,16 @@ fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), Sp
             return Err(SpawnError::invalid(format!("child fd {highest}"), why));
         }
     }
-    for number in map.keys() {
-        if resolve_same_as(map, *number, command.pty.is_some()).is_none() {
-            return Err(SpawnError::invalid(format!("child fd {number}"), dead_end(map, *number)));
+    for number in copies(map) {
+        if resolve_same_as(map, number, command.pty.is_some()).is_none() {
+            return Err(SpawnError::invalid(format!("child fd {number}"), dead_end(map, number)));
         }
     }
     Ok(())
 }
 
 /// Returns why a number that is the same as another has no descriptor.
-fn dead_end(map: &BTreeMap<ChildFd, Fd>, number: ChildFd) -> &'static str {
+fn dead_end(map: &NumberMap<&Fd>, number: ChildFd) -> &'static str {
     let next = |number: ChildFd| match map.get(&number)?.kind() {
         FdKind::SameAs(other) => Some(*other),
         _ => None,
@@ -278,8 +278,9 @@ fn nul(what: impl Display) -> impl FnOnce(InteriorNul) -> SpawnError {
 }
 
 fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
-    let mut argv = CStrings::default();
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
+    let bytes = command.args.iter().map(|arg| arg.len() + 1).sum::<usize>() + arg0.len() + 1;
+    let mut argv = CStrings::with_capacity(command.args.len() + 1, bytes);
     argv.push(&[arg0.as_bytes()]).map_err(nul("argument 0"))?;
     for (arg, number) in command.args.iter().zip(1..) {
         argv.push(&[arg.as_bytes()]).map_err(nul(format_args!("argument {number}")))?;
@@ -317,13 +318,9 @@ fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     Ok(Some(if named.needs_pid() { envp.finish_with_pid() } else { envp.finish() }))
 }
 
-fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
-    let mut strings = CStrings::default();
-    if let Some(dir) = &command.cwd {
-        let bytes = dir.as_os_str().as_bytes();
-        strings.push(&[bytes]).map_err(nul("current_dir"))?;
-    }
-    Ok(strings.finish())
+fn cwd(command: &Command) -> Result<Option<CString>, SpawnError> {
+    let cwd = command.cwd.as_ref().map(|dir| CString::new(dir.as_os_str().as_bytes()));
+    cwd.transpose().map_err(|_| nul("current_dir")(InteriorNul))
 }
 
 /// The longest path that the kernel takes, with its NUL.
@@ -332,18 +329,27 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 /// The longest file name that any common file system takes.
 const NAME_MAX: usize = 255;
 
+/// Returns the paths to try, unless the only one is argument 0.
+fn candidates_beside_argv(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
+    let name = command.program.as_bytes();
+    let is_argument = command.arg0.is_none() && name.contains(&b'/') && !name.contains(&0);
+    if is_argument { Ok(None) } else { candidates(command).map(Some) }
+}
+
 /// Returns the paths to try: a name with a slash itself, any other in each directory of `PATH`.
 pub(super) fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
     if command.program.is_empty() {
         return Err(SpawnError::invalid("program", "it is empty"));
     }
     let name = command.program.as_bytes();
-    let mut strings = CStrings::default();
     if name.contains(&b'/') {
+        let mut strings = CStrings::with_capacity(1, name.len() + 1);
         strings.push(&[name]).map_err(nul("program"))?;
         return Ok(strings.finish());
     }
     let path = search_path(command);
+    let dirs = path.as_bytes().split(|byte| *byte == b':').count();
+    let mut strings = CStrings::with_capacity(dirs, path.len() + dirs * (name.len() + 2));
     // Skips a result that is too long for a path, as execvp(3) does. A name too long for any path
     // is left to the kernel.
     let fits = |dir: &&[u8]| {

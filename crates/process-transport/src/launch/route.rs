@@ -27,13 +27,13 @@ pub(crate) struct Launched {
 
 /// Clones the child and waits until its exec is confirmed. On return the child's ends are closed
 /// here.
-pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
+pub(crate) fn launch(prepared: Prepared<'_>) -> Result<Launched, SpawnError> {
     let launching = own_children::launching(joined(prepared.request.group));
     let child = {
         let (passed, plan) = (prepared.ends.passed(), fd_plan::steps_for);
-        let Prepared { request, path, .. } = &prepared;
-        let launch = || sys::launch_on_best(request, *path, &passed, plan);
-        let frozen = || SpawnError::os(Step::Scope, &prepared.program, libc::EBUSY);
+        let Prepared { command, request, .. } = &prepared;
+        let launch = || sys::launch_on_best(request, command.spawn_path, &passed, plan);
+        let frozen = || SpawnError::os(Step::Scope, &command.program, libc::EBUSY);
         let started = prepared.scope.while_thawed(launch);
         let started = started.ok_or_else(|| frozen().because("it is frozen"))?;
         started.map_err(|error| failed(&prepared, error))?
@@ -51,7 +51,7 @@ fn joined(group: Group) -> Option<u32> {
 
 /// Makes the value of a child that has begun its program.
 fn born(
-    prepared: Prepared,
+    prepared: Prepared<'_>,
     launching: RunningLaunch,
     mut child: Cloned,
     parent_peak_kib: i64,
@@ -70,17 +70,17 @@ fn born(
 }
 
 /// Returns the error of a launch.
-fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
+fn failed(prepared: &Prepared<'_>, error: LaunchError) -> SpawnError {
     match error {
         LaunchError::PreExec => {
             SpawnError::invalid("spawn_path", "closures of pre_exec need the path Fork")
         }
-        LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
+        LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.command.program, error),
         LaunchError::Path(error) => refused_path(error),
         LaunchError::Refused(errno) => refused_path(io::Error::from_raw_os_error(errno)),
         // Cannot happen: `launch_on_best` returns the child, or tries again.
         LaunchError::Killed { .. } | LaunchError::KilledAtBirth(_) => {
-            SpawnError::os(Step::Exec, &prepared.program, libc::ECHILD)
+            SpawnError::os(Step::Exec, &prepared.command.program, libc::ECHILD)
         }
         LaunchError::TooMany { count, most } => {
             let why = format!("it hands on {most} descriptors at most, and not {count}");
@@ -96,12 +96,12 @@ fn refused_path(error: io::Error) -> SpawnError {
 }
 
 /// Returns the error of a failure that the child reported.
-fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
-    if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
+fn child_failure(prepared: &Prepared<'_>, step: Step, errno: i32) -> SpawnError {
+    if let (Step::Chdir, Some(dir)) = (step, &prepared.command.cwd) {
         let hint = misread(dir.as_os_str(), errno);
         return SpawnError::os(step, dir, errno).with(hint);
     }
-    let error = SpawnError::os(step, &prepared.program, errno);
+    let error = SpawnError::os(step, &prepared.command.program, errno);
     match step {
         Step::FdMap => match prepared.ends.closed_source() {
             Some(number) => error.with(format!(": what child fd {number} is to be is not open")),

@@ -33,8 +33,11 @@ pub(crate) struct Terminal {
 ///
 /// Empty for a terminal that was made for the child.
 #[derive(Debug, Default)]
-pub(crate) struct SavedTerminal {
-    slave: Option<Arc<OwnedFd>>,
+pub(crate) struct SavedTerminal(Option<Box<SavedSettings>>);
+
+#[derive(Debug)]
+struct SavedSettings {
+    slave: Arc<OwnedFd>,
     size: Option<Winsize>,
     termios: Option<Termios>,
     owner: Option<(Uid, Gid)>,
@@ -43,8 +46,8 @@ pub(crate) struct SavedTerminal {
 impl SavedTerminal {
     fn of(pty: &Pty, uid: Option<u32>) -> io::Result<Self> {
         let Some((_, slave)) = &pty.pair else { return Ok(Self::default()) };
-        Ok(Self {
-            slave: Some(slave.clone()),
+        Ok(Self(Some(Box::new(SavedSettings {
+            slave: slave.clone(),
             size: pty.size.map(|_| tcgetwinsize(slave)).transpose()?,
             termios: pty.termios.as_ref().map(|_| sys::termios(slave.as_fd())).transpose()?,
             owner: match uid {
@@ -54,12 +57,12 @@ impl SavedTerminal {
                 }
                 None => None,
             },
-        })
+        }))))
     }
 
     /// Keeps the new settings, because the child runs.
     pub(crate) fn forget(&mut self) {
-        self.slave = None;
+        self.0 = None;
     }
 }
 
@@ -67,15 +70,15 @@ impl Drop for SavedTerminal {
     /// Restores the settings. What could be read and set can be restored, unless the terminal was
     /// hung up meanwhile.
     fn drop(&mut self) {
-        let Some(slave) = self.slave.take() else { return };
-        if let Some(size) = self.size {
-            tcsetwinsize(&slave, size).ok();
+        let Some(saved) = self.0.take() else { return };
+        if let Some(size) = saved.size {
+            tcsetwinsize(&saved.slave, size).ok();
         }
-        if let Some(termios) = &self.termios {
-            sys::set_termios(slave.as_fd(), termios).ok();
+        if let Some(termios) = &saved.termios {
+            sys::set_termios(saved.slave.as_fd(), termios).ok();
         }
-        if let Some((uid, gid)) = self.owner {
-            fchown(&slave, Some(uid), Some(gid)).ok();
+        if let Some((uid, gid)) = saved.owner {
+            fchown(&saved.slave, Some(uid), Some(gid)).ok();
         }
     }
 }

@@ -266,10 +266,7 @@ fn oom_score_adj(job: &Job<'_>) -> Call {
 }
 
 fn chdir(job: &Job<'_>) -> Call {
-    for &dir in job.request.cwd.strings() {
-        raw::chdir(dir)?;
-    }
-    Ok(())
+    job.request.cwd.as_ref().map_or(Ok(()), |dir| raw::chdir(dir.as_ptr()))
 }
 
 fn groups(job: &Job<'_>) -> Call {
@@ -368,7 +365,7 @@ impl Drop for AbortOnDrop {
 fn exec(job: &Job<'_>) -> i32 {
     let request = job.request;
     let (argv, envp) = (request.argv.as_ptr(), job.envp);
-    let candidates: &[*const c_char] = request.candidates.strings();
+    let candidates: &[*const c_char] = request.candidates();
     if let [only] = candidates
         && !request.searched
     {

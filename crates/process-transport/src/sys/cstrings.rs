@@ -1,4 +1,4 @@
-//! Argument and environment vectors in the form that `execve(2)` takes, with one allocation each.
+//! Argument and environment vectors in the form that `execve(2)` takes, with two allocations each.
 
 use std::ffi::c_char;
 use std::ptr;
@@ -17,9 +17,9 @@ pub(crate) struct CStrings {
 pub(crate) struct InteriorNul;
 
 impl CStrings {
-    /// Creates a vector with room for `strings` strings of `bytes` bytes in total.
+    /// Creates a vector with room for `strings` strings of `bytes` bytes in total, with their NULs.
     pub(crate) fn with_capacity(strings: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(strings) }
+        Self { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(strings + 1) }
     }
 
     /// Adds one string, given in parts.
@@ -34,7 +34,6 @@ impl CStrings {
     /// Adds one string from the system, which cannot contain a NUL.
     pub(crate) fn push_system(&mut self, parts: &[&[u8]]) {
         self.starts.push(self.bytes.len());
-        self.bytes.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
         for part in parts {
             self.bytes.extend_from_slice(part);
         }
@@ -43,10 +42,12 @@ impl CStrings {
 
     /// Returns the array of pointers, ended by a null.
     pub(crate) fn finish(self) -> CStringArray {
-        let mut pointers = Vec::with_capacity(self.starts.len() + 1);
-        pointers.extend(self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast()));
+        let Self { bytes, starts } = self;
+        // This collects in place.
+        let pointers = starts.into_iter().map(|start| bytes[start..].as_ptr().cast());
+        let mut pointers: Vec<*const c_char> = pointers.collect();
         pointers.push(ptr::null());
-        CStringArray { pointers, bytes: self.bytes, pid: None }
+        CStringArray { pointers, bytes, pid: None }
     }
 
     /// Does the same for an environment, and adds a variable with the process id of the child.

@@ -173,7 +173,7 @@ pub(crate) use owned::{ScopePlace, enter_scope};
 pub(crate) use paths::launch_on_best;
 #[cfg(target_os = "linux")]
 pub(crate) use proc_stat::ProcStat;
-pub(crate) use request::{Birthplace, Credentials, Group, PreExec, Request};
+pub(crate) use request::{Birthplace, Credentials, Group, PreExec, RareRequest, Request};
 #[cfg(target_os = "linux")]
 pub(crate) use signal::send_by_pidfd;
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};

@@ -1,8 +1,9 @@
 //! The work of a child before its exec: data, all of it made before the clone.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,36 +14,67 @@ use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
 use super::owned::Entry;
 
-/// One child, described down to the bytes, without its descriptors.
+/// One child, described down to the bytes, without its descriptors. It derefs to what few children do.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
-    /// The paths that `execve` tries, in order.
-    pub(crate) candidates: CStringArray,
+    /// The paths that `execve` tries, in order; `None` if that is argument 0 alone.
+    pub(crate) candidates: Option<CStringArray>,
     /// The candidates come from a search path: missing ones are skipped.
     pub(crate) searched: bool,
     pub(crate) argv: CStringArray,
     /// `None` for the parent's own, unchanged.
     pub(crate) envp: Option<CStringArray>,
-    /// Empty or one string.
-    pub(crate) cwd: CStringArray,
+    pub(crate) cwd: Option<CString>,
     pub(crate) group: Group,
     /// Descriptor 0 becomes the controlling terminal.
     pub(crate) controlling_terminal: bool,
+    pub(crate) parent_death_signal: Option<i32>,
+    pub(crate) inherit_signals: bool,
+    /// The mask for the program, if not the launching thread's own.
+    #[cfg(target_os = "linux")]
+    pub(crate) callers_mask: Option<u64>,
+    pub(crate) birthplace: Option<Birthplace>,
+    /// The child ends with the program.
+    pub(crate) entry: Option<Entry>,
+    /// `None` if the child does nothing of that.
+    pub(crate) rare: Option<Box<RareRequest>>,
+}
+
+/// What few children do before their exec.
+#[derive(Debug)]
+pub(crate) struct RareRequest {
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
     pub(crate) cpus: Option<Vec<usize>>,
     pub(crate) oom_score_adj: Option<i16>,
     pub(crate) credentials: Credentials,
-    pub(crate) parent_death_signal: Option<i32>,
-    pub(crate) inherit_signals: bool,
-    /// The mask for the program, if not the launching thread's own.
-    #[cfg(target_os = "linux")]
-    pub(crate) callers_mask: Option<u64>,
     pub(crate) pre_exec: Vec<PreExec>,
-    pub(crate) birthplace: Option<Birthplace>,
-    /// The child ends with the program.
-    pub(crate) entry: Option<Entry>,
+}
+
+/// What a child does that does nothing of that.
+static NOTHING_RARE: RareRequest = RareRequest {
+    limits: Vec::new(),
+    umask: None,
+    nice: None,
+    cpus: None,
+    oom_score_adj: None,
+    credentials: Credentials {
+        groups: None,
+        groups_may_stay: false,
+        gid: None,
+        uid: None,
+        clears_ambient: false,
+    },
+    pre_exec: Vec::new(),
+};
+
+impl Deref for Request {
+    type Target = RareRequest;
+
+    fn deref(&self) -> &RareRequest {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
 }
 
 /// The child's session and process group.
@@ -95,7 +127,7 @@ pub(crate) struct Birthplace {
     kills_newborns: Arc<AtomicBool>,
     /// How a child asks systemd for it, if it is in a unit of systemd.
     #[cfg(target_os = "linux")]
-    manager: Option<ManagerCall>,
+    manager: Option<Box<ManagerCall>>,
 }
 
 impl Birthplace {
@@ -120,12 +152,12 @@ impl Birthplace {
     /// Lets a child that cannot go there ask systemd.
     #[cfg(target_os = "linux")]
     pub(crate) fn with_manager(self, manager: Option<ManagerCall>) -> Self {
-        Self { manager, ..self }
+        Self { manager: manager.map(Box::new), ..self }
     }
 
     #[cfg(target_os = "linux")]
     pub(super) fn manager(&self) -> Option<&ManagerCall> {
-        self.manager.as_ref()
+        self.manager.as_deref()
     }
 
     /// Returns whether a clone may put a child there.
@@ -176,9 +208,17 @@ impl fmt::Debug for PreExec {
     }
 }
 
-#[cfg(target_os = "linux")]
 impl Request {
+    /// Returns the paths that `execve` tries, in order.
+    pub(crate) fn candidates(&self) -> &[*const c_char] {
+        match &self.candidates {
+            Some(candidates) => candidates.strings(),
+            None => self.argv.strings().get(..1).unwrap_or_default(),
+        }
+    }
+
     /// Returns one bit for each processor that the child may use, in words as the kernel takes them.
+    #[cfg(target_os = "linux")]
     pub(super) fn affinity_mask(&self) -> Option<Vec<usize>> {
         let cpus = self.cpus.as_deref()?;
         let bits = usize::BITS as usize;

@@ -81,8 +81,10 @@ fn run_once(
         return blocking::run(settings.prepare(on_line.is_some(), None)?, on_line);
     };
     let arrived = place.arrive().wait();
-    let mut arrival =
-        arrived.map_err(|reason| OutputError::Unreachable { command: settings.line(), reason })?;
+    let mut arrival = arrived.map_err(|reason| OutputError::Unreachable {
+        command: settings.line().to_string(),
+        reason,
+    })?;
     let prepared = settings.prepare(on_line.is_some(), Some(&mut arrival))?;
     let result = blocking::run(prepared, on_line);
     if has_exited(&result) {

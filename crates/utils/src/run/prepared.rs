@@ -7,7 +7,7 @@ use procession_process_transport::Command;
 use super::settings::Settings;
 use crate::launcher::place::{Arrival, Place};
 use crate::lines::Lines;
-use crate::message::quoted;
+use crate::message::CommandLine;
 use crate::rules::Rules;
 use crate::stdin::Input;
 use crate::{LaunchError, OutputError, streams};
@@ -20,10 +20,9 @@ pub(crate) struct Prepared {
     pub(crate) command: Command,
     pub(crate) input: Input,
     pub(crate) rules: Rules,
-    /// Program and arguments, quoted for messages.
-    pub(crate) line: String,
+    pub(crate) line: CommandLine,
     /// Cuts the outputs into lines, if there is a callback.
-    pub(crate) lines: Option<Lines>,
+    pub(crate) lines: Option<Box<Lines>>,
 }
 
 impl Settings {
@@ -37,7 +36,7 @@ impl Settings {
     ) -> Result<Prepared, OutputError> {
         let line = self.line();
         let Self { command, stdin, drain_after_exit, max_line_bytes, mut rules, .. } = self;
-        let lines = has_callback.then(|| Lines::new(max_line_bytes));
+        let lines = has_callback.then(|| Box::new(Lines::new(max_line_bytes)));
         let mut command = with_safe_ends(command, !rules.setup.is_foreground, rules.kill_grace);
         // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
         // ends.
@@ -52,7 +51,9 @@ impl Settings {
         if let Some(arrival) = arrival {
             match arrival.launch(&command) {
                 Ok(local) => command = local,
-                Err(error) => return Err(OutputError::Launch { command: line, error }),
+                Err(error) => {
+                    return Err(OutputError::Launch { command: line.to_string(), error });
+                }
             }
             // The end there has the grace; its report takes time too.
             rules.kill_grace = rules.kill_grace.saturating_add(REPORT_TIME);
@@ -71,17 +72,13 @@ impl Settings {
         };
         match checked {
             Ok(()) => Ok(Some(place.clone())),
-            Err(error) => Err(OutputError::Launch { command: self.line(), error }),
+            Err(error) => Err(OutputError::Launch { command: self.line().to_string(), error }),
         }
     }
 
-    /// Returns program and arguments, quoted for messages, and where they run.
-    pub(super) fn line(&self) -> String {
-        let line = quoted(&self.command);
-        match &self.place {
-            Some(place) => format!("{line} (on {})", place.name()),
-            None => line,
-        }
+    /// Returns program and arguments for messages, and where they run.
+    pub(super) fn line(&self) -> CommandLine {
+        CommandLine::new(&self.command, self.place.as_ref().map(|place| place.name().into_owned()))
     }
 }
 

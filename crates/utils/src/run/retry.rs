@@ -19,6 +19,12 @@ pub(crate) struct Retry {
 impl Retry {
     /// One attempt.
     pub(super) const ONCE: Self = Self { attempts: 1, pause: Duration::ZERO };
+
+    /// Returns whether no further attempt follows the next one.
+    #[cfg(feature = "reactor")]
+    pub(super) fn is_once(self) -> bool {
+        self.attempts == 1
+    }
 }
 
 pub(super) fn refused(why: &'static str) -> OutputError {

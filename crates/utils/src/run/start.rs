@@ -43,7 +43,7 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
 
     /// Returns program and arguments, quoted for messages.
     pub(crate) fn quoted_command(&self) -> String {
-        self.settings.line()
+        self.settings.line().to_string()
     }
 
     /// Starts the program on this reactor.
@@ -59,9 +59,12 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
         reactor: &Handle,
         on_launched: impl FnOnce() + 'static,
     ) -> Deferred<Outcome, OutputError> {
-        let again = repeating(reactor, |_| ());
+        let run = self.boxed();
         let start = |run: Run<OnLine>| run.start_once_off_loop(reactor, on_launched);
-        self.boxed().attempt(reactor, start, &again)
+        match run.settings.retry.is_once() {
+            true => start(run),
+            false => run.attempt(reactor, start, &repeating(reactor, |_| ())),
+        }
     }
 
     /// Returns the run with its callback in a box: runs with different callbacks, and without any,
@@ -126,16 +129,15 @@ impl Run {
 /// The protocol of a run, its command and its result.
 type Collected = (Collector, Command, Deferred<Outcome, OutputError>);
 
-/// Is called with the process of each attempt.
-type Show = Rc<dyn Fn(&Process)>;
-
 /// Starts a further attempt.
 type Again = Rc<dyn Fn(Run<OnLine>) -> Deferred<Outcome, OutputError>>;
 
 fn repeating(reactor: &Handle, show: impl Fn(&Process) + 'static) -> Again {
-    let reactor = reactor.clone();
-    let show: Show = Rc::new(show);
-    Rc::new(move |run| run.start_once_on(&reactor, &show))
+    let (reactor, show) = (reactor.clone(), Rc::new(show));
+    Rc::new(move |run| {
+        let show = Rc::clone(&show);
+        run.start_once_on(&reactor, move |process| show(process))
+    })
 }
 
 impl Run<OnLine> {
@@ -145,7 +147,10 @@ impl Run<OnLine> {
         reactor: &Handle,
         show: impl Fn(&Process) + 'static,
     ) -> Deferred<Outcome, OutputError> {
-        self.attempt_again(reactor, &repeating(reactor, show))
+        match self.settings.retry.is_once() {
+            true => self.start_once_on(reactor, show),
+            false => self.attempt_again(reactor, &repeating(reactor, show)),
+        }
     }
 
     fn attempt_again(self, reactor: &Handle, again: &Again) -> Deferred<Outcome, OutputError> {
@@ -182,7 +187,11 @@ impl Run<OnLine> {
         })
     }
 
-    fn start_once_on(self, reactor: &Handle, show: &Show) -> Deferred<Outcome, OutputError> {
+    fn start_once_on(
+        self,
+        reactor: &Handle,
+        show: impl FnOnce(&Process) + 'static,
+    ) -> Deferred<Outcome, OutputError> {
         let place = match self.settings.checked_place() {
             Ok(Some(place)) => place,
             Ok(None) => return self.start_arrived(reactor, None, show),
@@ -190,18 +199,19 @@ impl Run<OnLine> {
         };
         let line = self.settings.line();
         let arrived = reactor.defer(async move {
-            let unreachable = |reason| OutputError::Unreachable { command: line, reason };
+            let unreachable =
+                |reason| OutputError::Unreachable { command: line.to_string(), reason };
             place.arrive().await.map_err(unreachable)
         });
-        let (reactor, show) = (reactor.clone(), Rc::clone(show));
-        arrived.and_then(move |arrival| self.start_arrived(&reactor, Some(arrival), &show))
+        let reactor = reactor.clone();
+        arrived.and_then(move |arrival| self.start_arrived(&reactor, Some(arrival), show))
     }
 
     fn start_arrived(
         self,
         reactor: &Handle,
         arrival: Option<Arrival>,
-        show: &Show,
+        show: impl FnOnce(&Process),
     ) -> Deferred<Outcome, OutputError> {
         let (collector, command, deferred) = match self.collect_on(reactor, arrival) {
             Ok(parts) => parts,
@@ -223,8 +233,7 @@ impl Run<OnLine> {
     ) -> Deferred<Outcome, OutputError> {
         if self.settings.place.is_some() {
             on_launched();
-            let show: Show = Rc::new(|_| ());
-            return self.start_once_on(reactor, &show);
+            return self.start_once_on(reactor, |_| ());
         }
         let (collector, command, deferred) = match self.collect_on(reactor, None) {
             Ok(parts) => parts,

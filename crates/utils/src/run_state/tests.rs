@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use procession_process_transport::Command;
 use procession_protocol::ProcessDone;
 use procession_protocol::driver::Lifecycle;
 
@@ -101,7 +102,7 @@ enum ModelPhase {
 
 impl Model {
     fn new(rules: Rules) -> Self {
-        let mut state = RunState::new(rules, "x".to_owned(), SECOND);
+        let mut state = RunState::new(rules, CommandLine::new(&Command::new("x"), None), SECOND);
         state.on_started(SECOND);
         Self {
             state,
@@ -282,7 +283,8 @@ fn every_order_of_facts_gives_at_most_one_result_and_the_right_one() {
 
 #[test]
 fn a_verdict_waits_for_the_end_of_the_termination_however_late() {
-    let mut state = RunState::new(rules(), "x".to_owned(), Duration::ZERO);
+    let mut state =
+        RunState::new(rules(), CommandLine::new(&Command::new("x"), None), Duration::ZERO);
     state.on_started(SECOND);
     assert_eq!(state.poll_deadline(), Some(SECOND + LIMIT));
     let now = SECOND + LIMIT;

@@ -38,11 +38,12 @@ fn an_invalid_command_is_refused_before_anything_is_made() {
 #[test]
 fn an_empty_path_element_is_skipped() {
     let count = |path: &str| {
-        prepare(&Command::new("prog").env("PATH", path), AtProgramEnd::LivesOn, None)
-            .map(|p| p.request.candidates.strings().len())
+        let command = Command::new("prog").env("PATH", path);
+        prepare(&command, AtProgramEnd::LivesOn, None).map(|p| p.request.candidates().len())
     };
     assert_eq!(count("").unwrap(), 0);
     assert_eq!(count(":/a::/b:").unwrap(), 2);
-    let prepared = prepare(&Command::new("./prog"), AtProgramEnd::LivesOn, None).unwrap();
-    assert_eq!(prepared.request.candidates.strings().len(), 1);
+    let command = Command::new("./prog");
+    let prepared = prepare(&command, AtProgramEnd::LivesOn, None).unwrap();
+    assert_eq!(prepared.request.candidates().len(), 1);
 }
