@@ -12,7 +12,7 @@ use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
 use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Stopped};
 
-use super::parts::{Leftovers, is_alone, reactor_gone, yield_to_only_child};
+use super::parts::{Leftovers, is_alone, reactor_gone};
 use super::state::{ChildState, ReadyOutcome, ReadyWork, StateCell};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
@@ -209,8 +209,10 @@ impl Machine for ChildTransport {
 
     #[inline]
     fn on_ready_done(&self) {
-        if self.state.with(|state| state.seems_to_end()) {
-            yield_to_only_child(|| self.reactor().now());
+        if self.state.with(|state| state.seems_to_end()) && is_alone() {
+            // It closes its descriptors one by one, and each close would wake this thread. After a yield, one
+            // wake-up covers the rest. Other children would take the processor instead.
+            self.reactor().io().yield_briefly();
         }
     }
 

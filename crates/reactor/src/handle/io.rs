@@ -85,6 +85,12 @@ impl Io<'_> {
         self.reactor.core.io.anticipation.on_expected();
     }
 
+    /// Yields the processor once, for code that a moment brings further. Does nothing if the last yields
+    /// took long, except once in 64 times.
+    pub fn yield_briefly(self) {
+        self.reactor.core.io.anticipation.yield_briefly(|| self.reactor.now());
+    }
+
     /// Closes the source now. Its events that are still in the batch are dropped. Returns false if
     /// it was already closed.
     ///
