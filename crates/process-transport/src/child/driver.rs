@@ -89,16 +89,14 @@ impl ChildTransport {
         }
         let ParentEnd { fd, end, direction, is_nonblocking } = end;
         let token = fd.as_raw().cast_unsigned();
-        let pipe = if direction == Direction::Write {
+        let opened = if direction == Direction::Write {
             Pipe::open_for_writing(self.reactor(), end, self.clone(), token)
-                .map_err(|error| (error, None))?
         } else {
-            Pipe::open(self.reactor(), end, direction, self.clone(), token).map_err(
-                |OpenError { error, fd: end, .. }| {
-                    (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
-                },
-            )?
+            Pipe::open(self.reactor(), end, direction, self.clone(), token)
         };
+        let pipe = opened.map_err(|OpenError { error, fd: end, .. }| {
+            (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
+        })?;
         self.state.with(|state| state.add_end(fd, direction, pipe));
         Ok(())
     }
