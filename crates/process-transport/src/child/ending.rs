@@ -227,7 +227,8 @@ impl ChildTransport {
             return None;
         }
         let (promise, over) = Deferred::new();
-        drop(self.termination_over.replace(Some(promise)));
+        let before = self.state.with(|state| state.termination.on_awaited(promise));
+        drop(before);
         Some(over)
     }
 
@@ -238,17 +239,13 @@ impl ChildTransport {
         if self.state.with(|state| state.lifecycle.has_drain()) {
             self.queue_flush();
         }
-        if let Some(over) = self.termination_over.take() {
-            if self.state.with(|state| state.termination.is_under_way()) {
-                self.termination_over.set(Some(over));
-            } else {
-                self.reactor().call_soon(move |_| over.complete(Ok(())));
-            }
+        if let Some(over) = self.state.with(|state| state.termination.take_over()) {
+            self.reactor().call_soon(move |_| over.complete(Ok(())));
         }
     }
 
     fn set_termination_timer(&self) {
-        match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
+        match self.state.with(|state| state.termination.alarm(self.reactor())) {
             TimerChange::AsItIs => {}
             TimerChange::Cancel(timer) => timer.cancel(),
             TimerChange::Set(after) => {

@@ -46,7 +46,8 @@ pub struct Spawned {
     pub(crate) ends: Vec<ParentEnd>,
     /// The numbers whose ends were taken or closed.
     pub(crate) taken: Vec<ChildFd>,
-    pub(crate) terminal: Option<Terminal>,
+    /// Boxed, because few children have one, and each is moved several times.
+    pub(crate) terminal: Option<Box<Terminal>>,
     pub(crate) policy: Policy,
     pub(crate) parent_peak_kib: i64,
     /// `Some` once the child is reaped.
@@ -88,7 +89,8 @@ impl Spawned {
     /// Makes the child of a launch.
     fn of(launched: Launched) -> Self {
         let Launched { child, branch, ends, terminal, policy, parent_peak_kib } = launched;
-        let child = OwnedChild::new(child, branch, &policy);
+        let child = OwnedChild::new(child, branch.map(Box::new), &policy);
+        let terminal = terminal.map(Box::new);
         let (taken, reason, reaped) = (Vec::new(), None, None);
         Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped }
     }
