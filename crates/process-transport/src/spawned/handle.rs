@@ -24,8 +24,9 @@ use crate::trace;
 ///
 /// [`Command::spawn`] makes it. It can be sent to another thread and given to a reactor there. With
 /// [`Command::kill_on_drop`] its drop kills the child, and also the group of an
-/// [owned](Command::owned) child. Otherwise the child runs on; later spawns, waits and reactors of
-/// this process reap it, and until then it may be a zombie.
+/// [owned](Command::owned) child; what a reaped child has left in its group lives on. Otherwise the
+/// child runs on; later spawns, waits and reactors of this process reap it, and until then it may be a
+/// zombie.
 ///
 /// # Examples
 ///
