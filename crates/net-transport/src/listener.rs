@@ -65,7 +65,7 @@ impl Listener {
         });
         let added = listens
             .map_err(io::Error::from)
-            .and_then(|()| reactor.io().add_source(fd, Interest::READABLE, port.clone(), 0));
+            .and_then(|()| Ok(reactor.io().add_source(fd, Interest::READABLE, port.clone(), 0)?));
         match added {
             Ok(key) => {
                 port.key.set(Some(key));

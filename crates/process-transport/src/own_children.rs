@@ -32,13 +32,23 @@ pub(crate) enum ReapScope {
     Everybody,
 }
 
-/// A child of ours that is not reaped.
+/// A child of ours that is not reaped: the launch that it came from, times two; and one more if it leads
+/// the group of its number. One number, because each of many children has an entry.
 #[derive(Debug, Clone, Copy)]
-struct OwnChild {
-    /// It leads the group of its number.
-    leads_group: bool,
-    /// The launch that it came from.
-    launch: u64,
+struct OwnChild(u64);
+
+impl OwnChild {
+    fn new(launch: u64, leads_group: bool) -> Self {
+        Self(launch << 1 | u64::from(leads_group))
+    }
+
+    fn leads_group(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn launch(self) -> u64 {
+        self.0 >> 1
+    }
 }
 
 /// The known children of this process.
@@ -46,8 +56,9 @@ pub(crate) struct OwnChildren {
     pub(crate) adopts: ReapScope,
     /// Each child by its number.
     own: BTreeMap<u32, OwnChild>,
-    /// The running launches, in the order in which they began, each with the group that it joins.
-    launching: BTreeMap<u64, Option<u32>>,
+    /// The running launches, in the order in which they began, each with the group that it joins. There
+    /// are as many as threads that launch.
+    launching: Vec<(u64, Option<u32>)>,
     launches: u64,
     /// Groups whose leader is reaped.
     left: BTreeSet<u32>,
@@ -58,7 +69,7 @@ pub(crate) struct OwnChildren {
 static OWN: Mutex<OwnChildren> = Mutex::new(OwnChildren {
     adopts: ReapScope::Nobody,
     own: BTreeMap::new(),
-    launching: BTreeMap::new(),
+    launching: Vec::new(),
     launches: 0,
     left: BTreeSet::new(),
     hides: false,
@@ -87,18 +98,18 @@ impl OwnChildren {
 
     /// Returns whether each of the first `launches` launches is over.
     pub(crate) fn are_over(&self, launches: u64) -> bool {
-        self.launching.keys().next().is_none_or(|oldest| *oldest >= launches)
+        self.launching.first().is_none_or(|(oldest, _)| *oldest >= launches)
     }
 
     /// Returns whether a running launch joins the group.
     #[cfg(target_os = "linux")]
     pub(crate) fn is_joined_now(&self, group: u32) -> bool {
-        self.launching.values().any(|joins| *joins == Some(group))
+        self.launching.iter().any(|(_, joins)| *joins == Some(group))
     }
 
     /// Returns the groups that children of ours lead or led.
     pub(crate) fn groups(&self) -> Vec<u32> {
-        let led = self.own.iter().filter(|(_, child)| child.leads_group).map(|(pid, _)| *pid);
+        let led = self.own.iter().filter(|(_, child)| child.leads_group()).map(|(pid, _)| *pid);
         led.chain(self.left.iter().copied()).collect()
     }
 
@@ -108,7 +119,7 @@ impl OwnChildren {
     }
 
     fn on_reaped(&mut self, pid: u32) {
-        let has_led = self.own.remove(&pid).is_some_and(|child| child.leads_group);
+        let has_led = self.own.remove(&pid).is_some_and(OwnChild::leads_group);
         let is_left = has_led && self.adopts != ReapScope::Nobody;
         if is_left && sys::first_ended(ChildSet::Group(pid)) != FirstEnded::NoChild {
             self.left.insert(pid);
@@ -125,13 +136,13 @@ pub(crate) fn launching(joins: Option<u32>) -> RunningLaunch {
     let mut own = own_children();
     let serial = own.launches;
     own.launches += 1;
-    own.launching.insert(serial, joins);
+    own.launching.push((serial, joins));
     RunningLaunch(serial)
 }
 
 /// Returns whether this number is a child that is not reaped, and came from this launch.
 pub(crate) fn is_of_launch(pid: u32, launch: u64) -> bool {
-    own_children().own.get(&pid).is_some_and(|child| child.launch == launch)
+    own_children().own.get(&pid).is_some_and(|child| child.launch() == launch)
 }
 
 impl RunningLaunch {
@@ -145,13 +156,13 @@ impl RunningLaunch {
         let mut own = own_children();
         // If other code has reaped the rest of a group with this number, this is a new group.
         own.left.remove(&pid);
-        own.own.insert(pid, OwnChild { leads_group, launch: self.0 });
+        own.own.insert(pid, OwnChild::new(self.0, leads_group));
     }
 }
 
 impl Drop for RunningLaunch {
     fn drop(&mut self) {
-        own_children().launching.remove(&self.0);
+        own_children().launching.retain(|(serial, _)| *serial != self.0);
     }
 }
 

@@ -11,12 +11,12 @@ const LONGEST: Duration = Duration::from_millis(250);
 /// Returns pauses of 1, 2, 4, … ms, up to a quarter of a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pauses {
-    given: u32,
+    given: u8,
 }
 
 impl Pauses {
     pub(crate) fn next(&mut self) -> Duration {
-        let factor = 1_u32.checked_shl(self.given).unwrap_or(u32::MAX);
+        let factor = 1_u32.checked_shl(self.given.into()).unwrap_or(u32::MAX);
         self.given = self.given.saturating_add(1);
         Duration::from_millis(1).saturating_mul(factor).min(LONGEST)
     }

@@ -318,8 +318,8 @@ impl Spawned {
         if self.scope() != TerminationScope::Group {
             return self.signal(signal);
         }
-        let to_group = self.signal_group(signal);
-        let to_group = group::with_branch(self.child.branch.as_ref(), self.pid(), signal, to_group);
+        let branch = self.child.branch.as_deref();
+        let to_group = group::with_branch(branch, self.pid(), signal, self.signal_group(signal));
         if self.reason.is_none() && !group::is_led_by(self.child.pid) {
             return self.signal(signal).or(to_group);
         }
@@ -339,7 +339,7 @@ impl Spawned {
     fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
         let pidfd = self.child.pidfd.as_ref().map(AsFd::as_fd);
         let seen = group::look(look, self.child.pid, pidfd, self.reason.is_some());
-        group::seen_with_branch(self.child.branch.as_ref(), seen)
+        group::seen_with_branch(self.child.branch.as_deref(), seen)
     }
 }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Pty, Spawned, TakeError};
 use procession_protocol::{ChildFd, SignalError};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl};
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, kill_process_group, test_kill_process};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -113,7 +113,7 @@ fn looks_without_a_wait_read_the_available_output() {
             return;
         }
         // Waits for the end, or for a moment in which more output may come.
-        let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let pause = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&pause)).unwrap();
     }
     panic!("it does not end");
@@ -194,6 +194,23 @@ fn an_owned_child_that_is_dropped_is_killed_unless_it_is_to_live_on() {
         File::from(output).read_to_string(&mut said).unwrap();
         assert_eq!(said, "read\n", "it lives on");
     }
+}
+
+/// Only a wait sees whether it still holds an output.
+#[test]
+fn what_a_reaped_child_has_left_in_its_group_lives_on_after_the_drop() {
+    let command = sh("sleep 600 & exit 3").owned(true).child_fd(3, Fd::from_child());
+    let mut child = command.spawn().unwrap();
+    let end = child.take(3).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        thread::yield_now();
+    }
+    let group = Pid::from_raw(child.pid().cast_signed()).unwrap();
+    drop(child);
+    let moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    assert_eq!(poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&moment)).unwrap(), 0);
+    kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    until_ended(&end);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod reasons;
 mod tests;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,16 +59,29 @@ pub struct Lifecycle {
     /// The limit on pipes that are open after the reap: until the reap how long it is, then the time at
     /// which it passes. `None` if there is none, and once it has passed.
     drain: Option<Duration>,
-    /// `Made` is due, before the events in `due`.
-    made: bool,
+    /// The first event that is due, if it has no data. It needs no allocation, and nearly every event is
+    /// delivered before the next one is due.
+    first: Option<Notice>,
     /// Set once, when `Ended` is due.
     ended: bool,
+    /// `Ended` is due, after everything else.
+    end_due: bool,
     /// No event is queued once this is set.
     panicked: bool,
-    /// `Some` from the first event that had to wait. Boxed, because most children write little until
-    /// they end.
+    /// The other events that are due; `Some` from the first one on. Boxed, because few children have any.
     #[expect(clippy::box_collection, reason = "as said")]
     due: Option<Box<VecDeque<Event>>>,
+}
+
+/// An event without data.
+#[derive(Debug, Clone, Copy)]
+enum Notice {
+    Made,
+    ReadClosed(ChildFd),
+    Lost(ChildFd),
+    Mark(ChildFd, Mark),
+    /// With the reason as it is.
+    Exited,
 }
 
 impl Lifecycle {
@@ -80,8 +94,9 @@ impl Lifecycle {
             pipes: Pipes::new(pipes),
             reason: None,
             drain: drain_after_exit,
-            made: true,
+            first: Some(Notice::Made),
             ended: false,
+            end_due: false,
             panicked: false,
             due: None,
         }
@@ -120,21 +135,21 @@ impl Lifecycle {
     #[inline]
     pub fn on_mark(&mut self, fd: ChildFd, mark: Mark) {
         if self.is_open(fd) {
-            self.push(Event::Mark(fd, mark));
+            self.push(Notice::Mark(fd, mark));
         }
     }
 
     /// Notes that the child will write no more to this socketpair; the parent still may.
     pub fn on_read_closed(&mut self, fd: ChildFd) {
         if self.pipes.close_reading(fd) {
-            self.push(Event::ReadClosed(fd));
+            self.push(Notice::ReadClosed(fd));
         }
     }
 
     /// Notes that the parent's end is closed. Data that were read before are delivered before the loss.
     pub fn on_pipe_closed(&mut self, fd: ChildFd) {
         if self.pipes.close(fd) {
-            self.push(Event::Lost(fd));
+            self.push(Notice::Lost(fd));
             self.end_if_due();
         }
     }
@@ -144,9 +159,9 @@ impl Lifecycle {
         if self.reason.is_some() {
             return;
         }
-        self.reason = Some(reason.clone());
+        self.reason = Some(reason);
         self.drain = self.drain.map(|after| now.saturating_add(after));
-        self.push(Event::Exited(reason));
+        self.push(Notice::Exited);
         self.end_if_due();
     }
 
@@ -192,7 +207,8 @@ impl Lifecycle {
     /// Returns the data that were due; drop them while nothing is borrowed.
     pub fn on_panicked(&mut self) -> Spent {
         self.panicked = true;
-        self.made = false;
+        self.first = None;
+        self.end_due = false;
         let mut spent = Spent::default();
         let due = self.due.take().map_or_else(VecDeque::new, |due| *due);
         spent.extend(due.into_iter().filter_map(|event| match event {
@@ -205,17 +221,19 @@ impl Lifecycle {
     /// Takes the next callback that is due.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if self.made {
-            self.made = false;
-            return Some(Event::Made);
+        if let Some(first) = self.first.take() {
+            return self.event(first);
         }
-        self.due.as_mut()?.pop_front()
+        if let Some(event) = self.due.as_mut().and_then(|due| due.pop_front()) {
+            return Some(event);
+        }
+        if mem::take(&mut self.end_due) { self.reason.clone().map(Event::Ended) } else { None }
     }
 
     /// Returns whether an event is due: whether [`poll_event`](Self::poll_event) returns one.
     #[inline]
     pub fn has_event(&self) -> bool {
-        self.made || self.due.as_ref().is_some_and(|due| !due.is_empty())
+        self.first.is_some() || self.end_due || self.has_queued()
     }
 
     /// Returns the time at which to call [`on_time`](Self::on_time), if there is one.
@@ -280,8 +298,17 @@ impl Lifecycle {
         !self.has_event() && !self.pipes.has_drain()
     }
 
-    fn push(&mut self, event: Event) {
-        if !self.panicked {
+    fn has_queued(&self) -> bool {
+        self.due.as_ref().is_some_and(|due| !due.is_empty())
+    }
+
+    fn push(&mut self, notice: Notice) {
+        if self.panicked {
+            return;
+        }
+        if self.first.is_none() && !self.has_queued() {
+            self.first = Some(notice);
+        } else if let Some(event) = self.event(notice) {
             self.queue(event);
         }
     }
@@ -290,15 +317,33 @@ impl Lifecycle {
         self.due.get_or_insert_default().push_back(event);
     }
 
+    /// Makes the event; `Exited` follows the reap, so there is a reason.
+    fn event(&self, notice: Notice) -> Option<Event> {
+        Some(match notice {
+            Notice::Made => Event::Made,
+            Notice::ReadClosed(fd) => Event::ReadClosed(fd),
+            Notice::Lost(fd) => Event::Lost(fd),
+            Notice::Mark(fd, mark) => Event::Mark(fd, mark),
+            Notice::Exited => Event::Exited(self.reason.clone()?),
+        })
+    }
+
     fn end_if_due(&mut self) {
         if !self.pipes.is_empty() || self.ended {
             return;
         }
-        let Some(reason) = self.reason.take() else { return };
-        let reason = self.pipes.name_cut_off(reason);
-        self.reason = Some(reason.clone());
+        let Some(reason) = &self.reason else { return };
+        if self.pipes.has_cut_off() {
+            let named = self.pipes.name_cut_off(reason.clone());
+            // `Exited` has the reason without the pipes that were cut off.
+            let exited = self.first.take_if(|first| matches!(first, Notice::Exited));
+            if let Some(exited) = exited.and_then(|exited| self.event(exited)) {
+                self.due.get_or_insert_default().push_front(exited);
+            }
+            self.reason = Some(named);
+        }
         self.ended = true;
         self.drain = None;
-        self.push(Event::Ended(reason));
+        self.end_due = !self.panicked;
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use procession_core::Signal;
@@ -24,7 +25,7 @@ pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 
 /// Converts a wait status, as `waitpid` returns it, to an [`ExitReason`].
 pub(crate) fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
-    let ending = Box::new(Ending { usage, ..*Ending::boxed(Ok(raw_status)) });
+    let ending = Ending::shared(Ok(raw_status), usage);
     if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn with_stopped_fds(reason: ExitReason, stopped: Vec<ChildFd>) -> Exi
 
 fn with_ending(mut reason: ExitReason, change: impl FnOnce(&mut Ending)) -> ExitReason {
     match &mut reason {
-        Ok(ProcessDone(ending)) | Err(ProcessTerminated(ending)) => change(ending),
+        Ok(ProcessDone(ending)) | Err(ProcessTerminated(ending)) => change(Arc::make_mut(ending)),
     }
     reason
 }
@@ -89,7 +90,7 @@ impl ResourceUsage {
 /// assert_eq!(ProcessDone::default().to_string(), "exited with status 0");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct ProcessDone(Box<Ending>);
+pub struct ProcessDone(Arc<Ending>);
 
 /// The end of a process that did not exit with status 0.
 ///
@@ -104,7 +105,7 @@ pub struct ProcessDone(Box<Ending>);
 /// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ProcessTerminated(Box<Ending>);
+pub struct ProcessTerminated(Arc<Ending>);
 
 /// Has the kind `Other`, and keeps the error: [`get_ref`](io::Error::get_ref) returns it.
 impl From<ProcessTerminated> for io::Error {
@@ -113,7 +114,7 @@ impl From<ProcessTerminated> for io::Error {
     }
 }
 
-/// The contents of both halves. Boxed, because results and events that hold it are moved often.
+/// The contents of both halves. Shared, because each child's reason is in two events and in its state.
 #[derive(Clone, PartialEq, Eq)]
 struct Ending {
     status: Result<ExitStatus, UnknownEnd>,
@@ -125,10 +126,10 @@ struct Ending {
 }
 
 impl Ending {
-    fn boxed(status: Result<i32, UnknownEnd>) -> Box<Self> {
+    fn shared(status: Result<i32, UnknownEnd>, usage: Option<ResourceUsage>) -> Arc<Self> {
         let status = status.map(ExitStatus::from_raw);
         let (held, stopped) = (Vec::new(), Vec::new());
-        Box::new(Self { status, usage: None, held, stopped, stderr_line: None })
+        Arc::new(Self { status, usage, held, stopped, stderr_line: None })
     }
 }
 
@@ -136,12 +137,12 @@ impl ProcessTerminated {
     /// Creates the reason of a child that exited. Only the low eight bits of `code` count, as in the
     /// kernel.
     pub fn exited(code: i32) -> Self {
-        Self(Ending::boxed(Ok((code & 0xff) << 8)))
+        Self(Ending::shared(Ok((code & 0xff) << 8), None))
     }
 
     /// Creates the reason of a child that a signal ended. Only the low seven bits of its number count.
     pub fn signalled(signal: Signal) -> Self {
-        Self(Ending::boxed(Ok(signal.as_raw() & 0x7f)))
+        Self(Ending::shared(Ok(signal.as_raw() & 0x7f), None))
     }
 
     /// Creates the reason of a child that somebody else reaped, so its end is unknown.
@@ -151,7 +152,7 @@ impl ProcessTerminated {
 
     /// Creates the reason of a child whose end is unknown.
     pub fn unknown(why: UnknownEnd) -> Self {
-        Self(Ending::boxed(Err(why)))
+        Self(Ending::shared(Err(why), None))
     }
 
     /// Adds the last line that the process wrote to its stderr, for the message.
@@ -166,7 +167,7 @@ impl ProcessTerminated {
     /// ```
     #[must_use]
     pub fn with_stderr_line(mut self, line: impl Into<String>) -> Self {
-        self.0.stderr_line = Some(line.into().into());
+        Arc::make_mut(&mut self.0).stderr_line = Some(line.into().into());
         self
     }
 
@@ -178,7 +179,7 @@ impl ProcessTerminated {
 
 impl Default for ProcessDone {
     fn default() -> Self {
-        Self(Ending::boxed(Ok(0)))
+        Self(Ending::shared(Ok(0), None))
     }
 }
 

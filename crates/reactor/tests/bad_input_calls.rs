@@ -96,7 +96,7 @@ fn unpollable_descriptors_and_stale_keys_are_errors() {
         let file = || OwnedFd::from(regular_file());
         let error =
             reactor.io().add_source(file(), Interest::READABLE, Rc::new(IgnoreEvents), u32::MAX);
-        assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
+        assert_eq!(error.expect_err("a regular file").error.raw_os_error(), Some(libc::EPERM));
         let handle = reactor.handle();
         let pipe = Pipe::open(&handle, file(), Direction::Both, Rc::new(IgnoreEvents), 0);
         let mut pipe = pipe.expect("it is always ready");

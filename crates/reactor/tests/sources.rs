@@ -191,7 +191,7 @@ fn a_regular_file_is_refused_and_leaves_nothing_behind() {
     let file = File::open("Cargo.toml").unwrap();
     let error =
         reactor.io().add_source(file.into(), Interest::READABLE, log.clone(), 0).unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+    assert_eq!(error.error.raw_os_error(), Some(libc::EPERM));
     assert_eq!(Rc::strong_count(&log), 1);
 }
 

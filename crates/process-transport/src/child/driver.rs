@@ -1,19 +1,18 @@
 //! A child's transport: the loop's callbacks, and the interface for the reactor's driver.
 
-use std::cell::Cell;
 use std::io;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use procession_core::driver::Direction;
-use procession_core::{Deferred, NoError, Promise, Signal};
+use procession_core::{Deferred, NoError, Signal};
 use procession_protocol::driver::{ProcessControl, ProtocolSlot};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
 use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Stopped};
 
-use super::parts::{Leftovers, is_alone, reactor_gone, yield_to_only_child};
-use super::state::{ChildState, ReadyOutcome, ReadyWork, StateCell};
+use super::parts::{Leftovers, is_alone, reactor_gone};
+use super::state::{ChildState, ReadyOutcome, ReadyWork, Remainder, StateCell};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
@@ -25,11 +24,7 @@ pub(super) const EXIT: u32 = u32::MAX;
 pub(crate) struct ChildTransport {
     driver: Driver<Self>,
     pub(super) slot: ProtocolSlot,
-    /// A copy of the state's value, see [`ChildState`].
-    has_terminal: bool,
     pub(super) state: StateCell,
-    /// Completed when the termination that is under way has ended.
-    pub(super) termination_over: Cell<Option<Promise<(), NoError>>>,
 }
 
 impl ChildTransport {
@@ -42,14 +37,13 @@ impl ChildTransport {
         if reactor.is_closed() {
             return Err(AdoptError::new(spawned, reactor_gone()));
         }
-        let (state, ends) = ChildState::new(spawned, reactor.now());
+        let mut remainder = Remainder::default();
         let transport = Rc::new_cyclic(|me| Self {
             driver: Driver::new(reactor, me),
             slot: ProtocolSlot::new(protocol),
-            has_terminal: state.ends.has_terminal(),
-            state: StateCell::new(state),
-            termination_over: Cell::new(None),
+            state: StateCell::new(ChildState::new(spawned, reactor, &mut remainder)),
         });
+        let Remainder { ends, taken, reaped } = remainder;
         let mut failed = transport.watch_exit().err();
         let mut left = Vec::new();
         for end in ends {
@@ -61,13 +55,15 @@ impl ChildTransport {
             }
         }
         if let Some(error) = failed {
+            let left = Remainder { ends: left, taken, reaped };
             let spawned = transport.state.with(|state| state.give_back(reactor, left));
             drop(transport.slot.retire());
             return Err(AdoptError::new(spawned, error));
         }
-        transport.state.with(|state| state.ends.keep_terminal());
-        // Has the inputs watched that `connection_made` leaves open.
-        transport.queue_flush();
+        if transport.state.with(|state| state.ends.on_registered()) {
+            // Has the inputs watched that `connection_made` leaves open.
+            transport.queue_flush();
+        }
         if is_alone() {
             // A program that does nothing, or fails at once, ends within microseconds.
             reactor.io().expect_soon();
@@ -89,16 +85,14 @@ impl ChildTransport {
         }
         let ParentEnd { fd, end, direction, is_nonblocking } = end;
         let token = fd.as_raw().cast_unsigned();
-        let pipe = if direction == Direction::Write {
+        let opened = if direction == Direction::Write {
             Pipe::open_for_writing(self.reactor(), end, self.clone(), token)
-                .map_err(|error| (error, None))?
         } else {
-            Pipe::open(self.reactor(), end, direction, self.clone(), token).map_err(
-                |OpenError { error, fd: end, .. }| {
-                    (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
-                },
-            )?
+            Pipe::open(self.reactor(), end, direction, self.clone(), token)
         };
+        let pipe = opened.map_err(|OpenError { error, fd: end, .. }| {
+            (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
+        })?;
         self.state.with(|state| state.add_end(fd, direction, pipe));
         Ok(())
     }
@@ -178,7 +172,7 @@ impl Machine for ChildTransport {
 
     #[inline]
     fn deliver(&self, process: &Process, event: Event) -> std::thread::Result<()> {
-        if self.has_terminal {
+        if self.state.with(|state| state.ends.has_terminal()) {
             self.deliver_of_terminal(process, event)
         } else {
             self.slot.try_deliver(process, event)
@@ -209,8 +203,10 @@ impl Machine for ChildTransport {
 
     #[inline]
     fn on_ready_done(&self) {
-        if self.state.with(|state| state.seems_to_end()) {
-            yield_to_only_child(|| self.reactor().now());
+        if self.state.with(|state| state.seems_to_end()) && is_alone() {
+            // It closes its descriptors one by one, and each close would wake this thread. After a yield, one
+            // wake-up covers the rest. Other children would take the processor instead.
+            self.reactor().io().yield_briefly();
         }
     }
 
@@ -277,6 +273,6 @@ mod tests {
     // What few children need is boxed, because each of many children would pay for it.
     #[test]
     fn a_child_is_small() {
-        assert!(size_of::<ChildTransport>() <= 376, "{} bytes", size_of::<ChildTransport>());
+        assert!(size_of::<ChildTransport>() <= 336, "{} bytes", size_of::<ChildTransport>());
     }
 }

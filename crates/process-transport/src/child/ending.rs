@@ -12,7 +12,7 @@ use std::time::Duration;
 use procession_core::{Deferred, NoError, Signal};
 use procession_protocol::driver::ProcessControl;
 use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
-use procession_reactor::driver::Machine;
+use procession_reactor::driver::{Machine, OpenError};
 use procession_reactor::{Interest, Stopped};
 
 use super::driver::{ChildTransport, EXIT};
@@ -30,10 +30,17 @@ impl ChildTransport {
         let Some(pidfd) = self.state.with(|state| state.exit.take_new()) else {
             return sigchld::watch(self.reactor(), self.clone());
         };
-        // Not yet watched by the poller: if the poller refuses, the pidfd is still here.
-        let key = self.reactor().io().add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
-        self.state.with(|state| state.exit.on_watched(key));
-        self.reactor().io().set_interest(key, Interest::READABLE_LATE)
+        let io = self.reactor().io();
+        match io.add_source(pidfd, Interest::READABLE_LATE, self.clone(), EXIT) {
+            Ok(key) => {
+                self.state.with(|state| state.exit.on_watched(key));
+                Ok(())
+            }
+            Err(OpenError { error, fd: pidfd, .. }) => {
+                self.state.with(|state| state.exit.put_back(pidfd));
+                Err(error)
+            }
+        }
     }
 
     /// Kills and reaps a child that the loop could not take, or that shall not run after all;
@@ -220,7 +227,8 @@ impl ChildTransport {
             return None;
         }
         let (promise, over) = Deferred::new();
-        drop(self.termination_over.replace(Some(promise)));
+        let before = self.state.with(|state| state.termination.on_awaited(promise));
+        drop(before);
         Some(over)
     }
 
@@ -231,17 +239,13 @@ impl ChildTransport {
         if self.state.with(|state| state.lifecycle.has_drain()) {
             self.queue_flush();
         }
-        if let Some(over) = self.termination_over.take() {
-            if self.state.with(|state| state.termination.is_under_way()) {
-                self.termination_over.set(Some(over));
-            } else {
-                self.reactor().call_soon(move |_| over.complete(Ok(())));
-            }
+        if let Some(over) = self.state.with(|state| state.termination.take_over()) {
+            self.reactor().call_soon(move |_| over.complete(Ok(())));
         }
     }
 
     fn set_termination_timer(&self) {
-        match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
+        match self.state.with(|state| state.termination.alarm(self.reactor())) {
             TimerChange::AsItIs => {}
             TimerChange::Cancel(timer) => timer.cancel(),
             TimerChange::Set(after) => {

@@ -33,8 +33,17 @@ pub(super) struct ChildState {
     /// The timer of the limit on descendants that hold a pipe. Boxed, because few children have one.
     pub(super) drain_timer: Option<Box<DelayedCall>>,
     policy: Policy,
-    /// When the child was reaped, if that was before the loop took it. Boxed for the same reason.
-    reaped: Option<Box<Instant>>,
+}
+
+/// What a child is made of beside its state.
+#[derive(Default)]
+pub(super) struct Remainder {
+    /// The ends that the loop does not have.
+    pub(super) ends: Vec<ParentEnd>,
+    /// The ends that the program had taken before the loop took the child.
+    pub(super) taken: Vec<ChildFd>,
+    /// When the child was reaped, if that was before the loop took it.
+    pub(super) reaped: Option<Instant>,
 }
 
 /// Holds the state. A change of it reaches the subscribers of tracing when the borrow has ended.
@@ -67,8 +76,9 @@ pub(super) struct ReadyWork {
 }
 
 impl ChildState {
-    /// Creates the state of a running child; its ends are returned and not yet part of the state.
-    pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
+    /// Creates the state of a child, which has no ends yet.
+    #[inline]
+    pub(super) fn new(spawned: Spawned, reactor: &Handle, left: &mut Remainder) -> Self {
         let Spawned { mut child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped } =
             spawned;
         let branch = child.branch.take();
@@ -83,22 +93,24 @@ impl ChildState {
         let exit = ExitWatch::new(child, policy.leads_group, parent_peak_kib, reason.is_some());
         let mut termination = ChildTermination::new(policy.scope(), branch);
         if let Some(reason) = reason {
+            let now = reactor.now();
             lifecycle.on_reaped(reason, now);
             termination.on_reaped(now);
         }
-        let in_loop = Ends::new(taken, terminal, ends.len());
-        let reaped = reaped.map(Box::new);
+        let in_loop = Ends::new(terminal, ends.len());
         let mut state =
-            Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy, reaped };
+            Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy };
         state.let_live_if_over();
-        (state, ends)
+        *left = Remainder { ends, taken, reaped };
+        state
     }
 
-    /// Takes everything out of the loop again; `left` are the ends that the loop did not get.
-    pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
-        let (ends, taken, terminal) = self.ends.give_back(reactor, left);
+    /// Takes everything out of the loop again; `left` has the ends that the loop did not get.
+    pub(super) fn give_back(&mut self, reactor: &Handle, left: Remainder) -> Spawned {
+        let Remainder { ends: left, mut taken, reaped } = left;
+        let (ends, terminal) = self.ends.give_back(reactor, left, &mut taken);
         let child = self.take_child(reactor);
-        Spawned { ends, taken, terminal, ..child }
+        Spawned { ends, taken, terminal, reaped, ..child }
     }
 
     /// Takes the child out of the loop, without its ends.
@@ -124,7 +136,7 @@ impl ChildState {
             policy: self.policy.clone(),
             parent_peak_kib: self.exit.parent_peak_kib(),
             reason,
-            reaped: self.reaped.as_deref().copied(),
+            reaped: None, // only for a wait that reads its outputs
         }
     }
 
@@ -280,8 +292,9 @@ impl ChildState {
     fn reap(&mut self, reactor: &Handle) -> Option<()> {
         let reason = self.exit.try_reap(reactor)?;
         self.ends.close_slave();
-        self.termination.on_reaped(reactor.now());
-        self.lifecycle.on_reaped(reason, reactor.now());
+        let now = reactor.now();
+        self.termination.on_reaped(now);
+        self.lifecycle.on_reaped(reason, now);
         self.let_live_if_over();
         Some(())
     }

@@ -24,8 +24,9 @@ use crate::trace;
 ///
 /// [`Command::spawn`] makes it. It can be sent to another thread and given to a reactor there. With
 /// [`Command::kill_on_drop`] its drop kills the child, and also the group of an
-/// [owned](Command::owned) child. Otherwise the child runs on; later spawns, waits and reactors of
-/// this process reap it, and until then it may be a zombie.
+/// [owned](Command::owned) child; what a reaped child has left in its group lives on. Otherwise the
+/// child runs on; later spawns, waits and reactors of this process reap it, and until then it may be a
+/// zombie.
 ///
 /// # Examples
 ///
@@ -46,7 +47,8 @@ pub struct Spawned {
     pub(crate) ends: Vec<ParentEnd>,
     /// The numbers whose ends were taken or closed.
     pub(crate) taken: Vec<ChildFd>,
-    pub(crate) terminal: Option<Terminal>,
+    /// Boxed, because few children have one, and each is moved several times.
+    pub(crate) terminal: Option<Box<Terminal>>,
     pub(crate) policy: Policy,
     pub(crate) parent_peak_kib: i64,
     /// `Some` once the child is reaped.
@@ -88,7 +90,8 @@ impl Spawned {
     /// Makes the child of a launch.
     fn of(launched: Launched) -> Self {
         let Launched { child, branch, ends, terminal, policy, parent_peak_kib } = launched;
-        let child = OwnedChild::new(child, branch, &policy);
+        let child = OwnedChild::new(child, branch.map(Box::new), &policy);
+        let terminal = terminal.map(Box::new);
         let (taken, reason, reaped) = (Vec::new(), None, None);
         Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped }
     }

@@ -47,7 +47,7 @@ pub(crate) struct OwnedChild {
     pub(crate) place: Option<Place>,
     pub(crate) pidfd: Option<OwnedFd>,
     /// Its folder in its scope: what kills it kills everything in there.
-    pub(crate) branch: Option<Branch>,
+    pub(crate) branch: Option<Box<Branch>>,
     pub(crate) path: SpawnPath,
     pub(crate) at_drop: DropAction,
     /// See [`Policy::launched_by`].
@@ -55,7 +55,7 @@ pub(crate) struct OwnedChild {
 }
 
 impl OwnedChild {
-    pub(crate) fn new(child: Cloned, branch: Option<Branch>, policy: &Policy) -> Self {
+    pub(crate) fn new(child: Cloned, branch: Option<Box<Branch>>, policy: &Policy) -> Self {
         let Cloned { pid, place, pidfd, path } = child;
         let launched_by = policy.launched_by;
         let at_drop = DropAction::of(policy);

@@ -68,30 +68,34 @@ pub(crate) fn own_peak_kib() -> i64 {
 
 /// Returns the signal that stopped the child, if it is stopped; the child stays as it is.
 pub(crate) fn stopped_by(child: ChildId<'_>) -> Option<i32> {
-    let (info, _) = wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).ok()??;
+    let mut answer = WaitAnswer::new();
+    wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT, &mut answer)
+        .ok()
+        .filter(|is| *is)?;
     // SAFETY: waitid fills this field for children, and it is zero if no child has stopped.
-    let signal = unsafe { info.si_status() };
-    (info.si_code == libc::CLD_STOPPED).then_some(signal)
+    let signal = unsafe { answer.info.si_status() };
+    (answer.info.si_code == libc::CLD_STOPPED).then_some(signal)
 }
 
 fn wait(child: ChildId<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<WaitOutcome> {
-    let (info, usage) = match wait_on(child, flags) {
-        Ok(Some(answer)) => answer,
-        Ok(None) => return Ok(lost(child)),
+    let mut answer = WaitAnswer::new();
+    match wait_on(child, flags, &mut answer) {
+        Ok(true) => {}
+        Ok(false) => return Ok(lost(child)),
         Err(_) if flags & libc::WNOWAIT == 0 => {
             return wait_by_number(child, flags & libc::WNOHANG, parent_peak_kib);
         }
         Err(error) => return Err(error),
-    };
+    }
     // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
-    let status = unsafe { info.si_status() };
-    let status = match info.si_code {
+    let status = unsafe { answer.info.si_status() };
+    let status = match answer.info.si_code {
         libc::CLD_EXITED => status << 8,
         libc::CLD_KILLED => status,
         libc::CLD_DUMPED => status | 0x80,
         _ => return Ok(WaitOutcome::Running),
     };
-    Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib)))
+    Ok(WaitOutcome::Reaped(status, resource_usage(&answer.usage, parent_peak_kib)))
 }
 
 /// Returns what is known of a child that can no longer be waited for.
@@ -135,10 +139,22 @@ fn wait_by_number(
     }
 }
 
-/// The result of `waitid(2)` for a child; `None` if it is no child of ours.
-type WaitAnswer = Option<(libc::siginfo_t, Rusage)>;
+/// What `waitid(2)` tells of a child.
+struct WaitAnswer {
+    info: libc::siginfo_t,
+    usage: Rusage,
+}
 
-fn wait_on(child: ChildId<'_>, flags: c_int) -> io::Result<WaitAnswer> {
+impl WaitAnswer {
+    fn new() -> Self {
+        // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
+        let info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        Self { info, usage: Rusage::default() }
+    }
+}
+
+/// Returns whether it is a child of ours.
+fn wait_on(child: ChildId<'_>, flags: c_int, answer: &mut WaitAnswer) -> io::Result<bool> {
     let (fd, pid) = match child {
         ChildId::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
         ChildId::Pid(pid) => (None, pid),
@@ -147,33 +163,36 @@ fn wait_on(child: ChildId<'_>, flags: c_int) -> io::Result<WaitAnswer> {
         let refused = |error: &io::Error| {
             matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
         };
-        match wait_for(libc::P_PIDFD, fd, flags) {
+        match wait_for(libc::P_PIDFD, fd, flags, answer) {
             Err(error) if refused(&error) => {}
             result => return result,
         }
     }
     // We have not reaped it, so the number is the child's.
-    wait_for(libc::P_PID, pid, flags)
+    wait_for(libc::P_PID, pid, flags, answer)
 }
 
-fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<WaitAnswer> {
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let mut usage = Rusage::default();
+fn wait_for(
+    kind: libc::idtype_t,
+    id: u32,
+    flags: c_int,
+    answer: &mut WaitAnswer,
+) -> io::Result<bool> {
+    let info = &raw mut answer.info;
     // The kernel takes longer to add up the usage than to look.
     let is_look = flags & libc::WNOWAIT != 0;
-    let wanted = if is_look { ptr::null_mut() } else { &raw mut usage };
+    let usage = if is_look { ptr::null_mut() } else { &raw mut answer.usage };
     loop {
-        // SAFETY: both pointers lead to locals of the types that waitid(2) names; the last one may be
-        // null.
+        // SAFETY: both pointers lead to parts of `answer`, of the types that waitid(2) names; the last one
+        // may be null.
         let result: c_long =
-            unsafe { libc::syscall(libc::SYS_waitid, kind, id, &raw mut info, flags, wanted) };
+            unsafe { libc::syscall(libc::SYS_waitid, kind, id, info, flags, usage) };
         if result == 0 {
-            return Ok(Some((info, usage)));
+            return Ok(true);
         }
         match raw::last_errno() {
             libc::EINTR => {}
-            libc::ECHILD => return Ok(None),
+            libc::ECHILD => return Ok(false),
             errno => return Err(io::Error::from_raw_os_error(errno)),
         }
     }

@@ -106,6 +106,11 @@ impl Pipes {
         }
     }
 
+    /// Returns whether a pipe was closed before it ended by itself.
+    pub(super) fn has_cut_off(&self) -> bool {
+        self.cut_off.is_some()
+    }
+
     /// Adds the pipes that were cut off to the exit reason.
     pub(super) fn name_cut_off(&mut self, reason: ExitReason) -> ExitReason {
         let Some(cut_off) = self.cut_off.take() else { return reason };

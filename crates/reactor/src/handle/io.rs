@@ -13,6 +13,7 @@ use super::ends::EndWatch;
 use super::start_hooks;
 use super::{EventHandler, Handle, MadeIn, Ready};
 use crate::errors::gone;
+use crate::pipe::OpenError;
 use crate::readiness::{Interest, Readiness};
 use crate::stopped::Stopped;
 use crate::store::ends::OnEnd;
@@ -41,15 +42,41 @@ impl Io<'_> {
     /// # Errors
     ///
     /// The poller's errors (epoll refuses regular files with `EPERM`), and `NotConnected` if the
-    /// reactor is gone. Then the descriptor is closed.
+    /// reactor is gone. [`OpenError`] gives the descriptor back, except if the reactor is gone.
     pub fn add_source(
         self,
         fd: OwnedFd,
         interest: Interest,
         handler: Rc<dyn EventHandler>,
         token: u32,
-    ) -> io::Result<Key> {
-        self.insert(Source::Owned(PolledFd::new(self.poller()?, fd)), interest, handler, token)
+    ) -> Result<Key, OpenError> {
+        self.add(fd, interest, handler, token).map_err(|(error, _handler)| error)
+    }
+
+    /// Does the same, and gives the handler back too.
+    pub(crate) fn add(
+        self,
+        fd: OwnedFd,
+        interest: Interest,
+        handler: Rc<dyn EventHandler>,
+        token: u32,
+    ) -> Result<Key, (OpenError, Rc<dyn EventHandler>)> {
+        let poller = match self.poller() {
+            Ok(poller) => poller,
+            Err(gone) => return Err((gone.into(), handler)),
+        };
+        let io = PolledFd::new(poller, fd);
+        let added = self.reactor.core.io.sources.with(|sources| {
+            let key = sources.next_key();
+            match key.and_then(|key| io.set(key.pack(), interest).map(|()| key)) {
+                Ok(key) => {
+                    sources.put(key, SourceEntry { io: Source::Owned(io), handler }, token);
+                    Ok(key)
+                }
+                Err(error) => Err((error, io, handler)),
+            }
+        });
+        added.map_err(|(error, mut io, handler)| (OpenError { error, fd: io.release() }, handler))
     }
 
     pub(crate) fn poller(self) -> io::Result<Rc<Poller>> {
@@ -59,17 +86,21 @@ impl Io<'_> {
         self.reactor.core.io.poller.with(|poller| poller.clone()).ok_or_else(gone)
     }
 
+    /// Inserts a shared source, whose events have the token 0.
     pub(crate) fn insert(
         self,
-        io: Source,
+        io: SharedSource,
         interest: Interest,
         handler: Rc<dyn EventHandler>,
-        token: u32,
     ) -> io::Result<Key> {
         // Take the key first, then register: a source's `as_fd` may be foreign code, so nothing may
         // be borrowed meanwhile.
-        let entry = SourceEntry { io, handler };
-        let key = self.reactor.core.io.sources.with(|sources| sources.insert(entry, token))?;
+        let entry = SourceEntry { io: Source::Shared(Box::new(io)), handler };
+        let key = self.reactor.core.io.sources.with(|sources| {
+            let key = sources.next_key()?;
+            sources.put(key, entry, 0);
+            io::Result::Ok(key)
+        })?;
         if let Err(error) = self.set_interest(key, interest) {
             self.close(key);
             return Err(error);
@@ -83,6 +114,12 @@ impl Io<'_> {
     /// waking takes about as long. After repeated wrong announcements it trusts only one in 64.
     pub fn expect_soon(self) {
         self.reactor.core.io.anticipation.on_expected();
+    }
+
+    /// Yields the processor once, for code that a moment brings further. Does nothing if the last yields
+    /// took long, except once in 64 times.
+    pub fn yield_briefly(self) {
+        self.reactor.core.io.anticipation.yield_briefly(|| self.reactor.now());
     }
 
     /// Closes the source now. Its events that are still in the batch are dropped. Returns false if

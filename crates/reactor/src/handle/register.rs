@@ -12,7 +12,7 @@ use procession_core::driver::WithCell;
 
 use crate::handle::{EventHandler, Handle, Ready};
 use crate::readiness::{Interest, Readiness};
-use crate::store::sources::{Key, SharedSource, Source};
+use crate::store::sources::{Key, SharedSource};
 use crate::sys::polled::{Foreign, Polled};
 
 /// A registered source, as its callback receives it.
@@ -103,8 +103,7 @@ impl Registration {
         let io = Rc::new(Polled::new(poller, PollMode::Level, Foreign(source)));
         let callback = WithCell::new(Some(callback));
         let handler = Rc::new(CallbackSource { io: Rc::clone(&io), callback });
-        let source = Source::Shared(Box::new(SharedSource::Foreign(io)));
-        let key = reactor.io().insert(source, interest, handler, 0)?;
+        let key = reactor.io().insert(SharedSource::Foreign(io), interest, handler)?;
         Ok(Self { key, reactor: reactor.clone() })
     }
 

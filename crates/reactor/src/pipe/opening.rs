@@ -1,6 +1,5 @@
 //! How a descriptor becomes a pipe of the reactor.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -11,6 +10,7 @@ use super::writer::Writer;
 use super::{Pipe, Reader};
 use crate::handle::{EventHandler, Handle};
 use crate::readiness::Interest;
+use crate::store::sources::Key;
 
 impl Pipe {
     /// Hands a descriptor, which must be `O_NONBLOCK`, to the reactor.
@@ -30,14 +30,16 @@ impl Pipe {
         handler: Rc<dyn EventHandler>,
         token: u32,
     ) -> Result<Self, OpenError> {
-        let mut pipe = Self::unwatched(reactor, fd, direction, handler, token)?;
-        match pipe.watch(reactor) {
-            Ok(()) => Ok(pipe),
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-                pipe.always_ready = true;
-                Ok(pipe)
+        let interest = Interest::of(reads(direction), false, writes(direction));
+        match reactor.io().add(fd, interest, handler, token) {
+            Ok(key) => Ok(Self::new(key, interest, direction)),
+            Err((OpenError { error, fd: Some(fd) }, handler))
+                if error.raw_os_error() == Some(libc::EPERM) =>
+            {
+                let key = reactor.io().add_source(fd, Interest::PAUSED, handler, token)?;
+                Ok(Self { always_ready: true, ..Self::new(key, Interest::PAUSED, direction) })
             }
-            Err(error) => Err(OpenError { error, fd: reactor.io().take_fd(pipe.key) }),
+            Err((error, _handler)) => Err(error),
         }
     }
 
@@ -50,33 +52,34 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// Too many sources, or `NotConnected` if the reactor is gone. The descriptor is closed.
+    /// Too many sources, or `NotConnected` if the reactor is gone. [`OpenError`] gives the descriptor
+    /// back as in [`open`](Self::open).
     pub fn open_for_writing(
         reactor: &Handle,
         fd: OwnedFd,
         handler: Rc<dyn EventHandler>,
         token: u32,
-    ) -> io::Result<Self> {
-        Self::unwatched(reactor, fd, Direction::Write, handler, token)
+    ) -> Result<Self, OpenError> {
+        let key = reactor.io().add_source(fd, Interest::PAUSED, handler, token)?;
+        Ok(Self::new(key, Interest::PAUSED, Direction::Write))
     }
 
-    /// Hands the descriptor to the reactor, and not to the poller.
-    fn unwatched(
-        reactor: &Handle,
-        fd: OwnedFd,
-        direction: Direction,
-        handler: Rc<dyn EventHandler>,
-        token: u32,
-    ) -> io::Result<Self> {
-        let reads = matches!(direction, Direction::Read | Direction::Both);
-        let writes = matches!(direction, Direction::Write | Direction::Both);
-        Ok(Self {
-            key: reactor.io().add_source(fd, Interest::PAUSED, handler, token)?,
-            interest: Interest::PAUSED,
+    fn new(key: Key, interest: Interest, direction: Direction) -> Self {
+        Self {
+            key,
+            interest,
             always_ready: false,
-            reader: reads.then_some(Reader { paused: false, bulk: false }),
-            writer: writes.then(|| Box::new(Writer::new())),
+            reader: reads(direction).then_some(Reader { paused: false, bulk: false }),
+            writer: writes(direction).then(|| Box::new(Writer::new())),
             growth: PipeGrowth::never(),
-        })
+        }
     }
+}
+
+fn reads(direction: Direction) -> bool {
+    direction != Direction::Write
+}
+
+fn writes(direction: Direction) -> bool {
+    direction != Direction::Read
 }

@@ -159,8 +159,8 @@ impl<H: ?Sized> Default for Sources<H> {
 }
 
 impl<H: ?Sized> Sources<H> {
-    /// Returns the key that the next [`insert`](Self::insert) will use. Reserves nothing.
-    fn next_key(&self) -> io::Result<Key> {
+    /// Returns the key for the next [`put`](Self::put). Reserves nothing.
+    pub(crate) fn next_key(&self) -> io::Result<Key> {
         if let Some(&index) = self.free.last() {
             return Ok(Key { index, generation: self.slots[index as usize].generation });
         }
@@ -170,17 +170,13 @@ impl<H: ?Sized> Sources<H> {
         }
     }
 
-    /// Inserts an entry whose events have this token, and returns its key.
-    pub(crate) fn insert(&mut self, entry: SourceEntry<H>, token: u32) -> io::Result<Key> {
-        let key = self.next_key()?;
+    /// Inserts an entry whose events have this token, at the [next key](Self::next_key).
+    pub(crate) fn put(&mut self, key: Key, entry: SourceEntry<H>, token: u32) {
+        let slot = SourceSlot { generation: key.generation, token, entry: Some(entry) };
         match self.free.pop() {
-            Some(index) => {
-                let slot = &mut self.slots[index as usize];
-                (slot.token, slot.entry) = (token, Some(entry));
-            }
-            None => self.slots.push(SourceSlot { generation: 0, token, entry: Some(entry) }),
+            Some(index) => self.slots[index as usize] = slot,
+            None => self.slots.push(slot),
         }
-        Ok(key)
     }
 
     #[inline]

@@ -17,11 +17,8 @@ use crate::launch::{ParentEnd, Terminal, take_in};
 pub(crate) struct Ends {
     /// Nearly every child has only a handful.
     list: Vec<End>,
-    /// The ends that the program had taken before the loop took the child.
-    #[expect(clippy::box_collection, reason = "few children have any, and each would pay for it")]
-    taken: Option<Box<Vec<ChildFd>>>,
     has_terminal: bool,
-    /// Kept until the child is reaped; boxed for the same reason.
+    /// Kept until the child is reaped.
     terminal: Option<Box<Terminal>>,
     first_loss: FirstLoss,
 }
@@ -36,12 +33,11 @@ enum FirstLoss {
 
 impl Ends {
     /// Creates the ends of a child that will have `count` ends in the loop, and has none yet.
-    pub(crate) fn new(taken: Vec<ChildFd>, terminal: Option<Terminal>, count: usize) -> Self {
+    pub(crate) fn new(terminal: Option<Box<Terminal>>, count: usize) -> Self {
         Self {
             list: Vec::with_capacity(count),
-            taken: Some(taken).filter(|taken| !taken.is_empty()).map(Box::new),
             has_terminal: terminal.is_some(),
-            terminal: terminal.filter(|terminal| terminal.slave.is_some()).map(Box::new),
+            terminal: terminal.filter(|terminal| terminal.slave.is_some()),
             first_loss: FirstLoss::No,
         }
     }
@@ -52,14 +48,14 @@ impl Ends {
     }
 
     /// Takes everything out of the loop again; `left` are the ends that the loop did not get. Ends
-    /// that are not open count as taken.
+    /// that are not open are added to `taken`.
     pub(crate) fn give_back(
         &mut self,
         reactor: &Handle,
         left: Vec<ParentEnd>,
-    ) -> (Vec<ParentEnd>, Vec<ChildFd>, Option<Terminal>) {
+        taken: &mut Vec<ChildFd>,
+    ) -> (Vec<ParentEnd>, Option<Box<Terminal>>) {
         let mut ends = Vec::with_capacity(self.list.len() + left.len());
-        let mut taken = self.taken.take().map_or_else(Vec::new, |taken| *taken);
         for end in &mut self.list {
             match end.take(reactor) {
                 Some(end) => ends.push(end),
@@ -67,7 +63,7 @@ impl Ends {
             }
         }
         ends.extend(left);
-        (ends, taken, self.terminal.take().map(|terminal| *terminal))
+        (ends, self.terminal.take())
     }
 
     /// Discards what the child writes to an output from now on; returns false if `fd` is no output,
@@ -89,11 +85,13 @@ impl Ends {
         outputs.filter_map(|end| end.take(reactor)).collect()
     }
 
-    /// Keeps the new settings of a caller's terminal, because the loop has taken every end.
-    pub(crate) fn keep_terminal(&mut self) {
+    /// Notes that the loop has taken every end, so a caller's terminal keeps its new settings. Returns
+    /// whether one is written.
+    pub(crate) fn on_registered(&mut self) -> bool {
         if let Some(terminal) = &mut self.terminal {
             terminal.before.forget();
         }
+        self.list.iter().any(|end| end.direction() != Direction::Read)
     }
 
     /// Closes the slave of a reaped child; the master then ends after what the terminal still

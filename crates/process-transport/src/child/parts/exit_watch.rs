@@ -100,14 +100,12 @@ impl ExitWatch {
 
     /// Takes the pidfd for the loop; returns `None` if there is no pidfd.
     pub(crate) fn take_new(&mut self) -> Option<OwnedFd> {
-        match &mut self.pidfd {
-            PidfdState::New(pidfd) if pidfd.is_some() => {
-                let pidfd = pidfd.take();
-                self.pidfd = PidfdState::Gone;
-                pidfd
-            }
-            _ => None,
-        }
+        if let PidfdState::New(pidfd) = &mut self.pidfd { pidfd.take() } else { None }
+    }
+
+    /// Puts back a pidfd that the loop refused.
+    pub(crate) fn put_back(&mut self, pidfd: Option<OwnedFd>) {
+        self.pidfd = PidfdState::New(pidfd);
     }
 
     /// Records that the loop has the pidfd.

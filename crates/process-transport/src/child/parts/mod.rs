@@ -18,5 +18,5 @@ pub(super) use ends::Ends;
 pub(super) use exit_watch::ExitWatch;
 pub(crate) use exit_watch::reactor_gone;
 pub(crate) use leftovers::Leftovers;
-pub(super) use running::{is_alone, yield_to_only_child};
+pub(super) use running::is_alone;
 pub(super) use termination::{ChildTermination, SettledCalls, TimerChange};

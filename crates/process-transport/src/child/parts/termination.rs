@@ -7,7 +7,7 @@
 use std::mem;
 use std::time::Duration;
 
-use procession_core::{Promise, Signal};
+use procession_core::{NoError, Promise, Signal};
 use procession_protocol::driver::{
     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
@@ -24,16 +24,16 @@ type Promises = Vec<Promise<Termination, SignalError>>;
 #[derive(Debug)]
 pub(crate) struct ChildTermination {
     terminator: Terminator,
-    /// `Some` from the first call on; boxed, because few children are terminated and all have this
-    /// type.
-    begun: Option<Box<TerminationCalls>>,
-    /// The child's folder in its scope; boxed for the same reason.
-    branch: Option<Box<Branch>>,
+    /// `Some` from the first call on, and for a child with a folder. Boxed, because few children are
+    /// terminated and all have this type.
+    rare: Option<Box<RareParts>>,
 }
 
 /// What the calls of `terminate` need.
 #[derive(Debug, Default)]
-struct TerminationCalls {
+struct RareParts {
+    /// The child's folder in its scope.
+    branch: Option<Box<Branch>>,
     look: GroupLook,
     /// The promises of the calls that wait.
     promises: Promises,
@@ -41,6 +41,8 @@ struct TerminationCalls {
     refused: Option<SignalError>,
     /// The timer that is set, with its time.
     timer: Option<(Duration, DelayedCall)>,
+    /// Completed when the termination that is under way has ended.
+    over: Option<Promise<(), NoError>>,
 }
 
 /// What to do about the timer, while nothing is borrowed.
@@ -63,24 +65,30 @@ pub(crate) enum SettledCalls {
 }
 
 impl ChildTermination {
-    pub(crate) fn new(scope: TerminationScope, branch: Option<Branch>) -> Self {
-        Self { terminator: Terminator::new(scope), begun: None, branch: branch.map(Box::new) }
+    pub(crate) fn new(scope: TerminationScope, branch: Option<Box<Branch>>) -> Self {
+        let with_branch =
+            |branch| Box::new(RareParts { branch: Some(branch), ..RareParts::default() });
+        Self { terminator: Terminator::new(scope), rare: branch.map(with_branch) }
     }
 
     /// Takes the child's folder, for another owner of the child.
-    pub(crate) fn take_branch(&mut self) -> Option<Branch> {
-        self.branch.take().map(|branch| *branch)
+    pub(crate) fn take_branch(&mut self) -> Option<Box<Branch>> {
+        self.rare.as_mut()?.branch.take()
     }
 
     /// Kills everything in the child's folder, if it has one.
     pub(crate) fn kill_branch(&self) {
-        if let Some(branch) = &self.branch {
+        if let Some(branch) = self.branch() {
             branch.kill();
         }
     }
 
-    fn begun(&mut self) -> &mut TerminationCalls {
-        self.begun.get_or_insert_default()
+    fn branch(&self) -> Option<&Branch> {
+        self.rare.as_ref()?.branch.as_deref()
+    }
+
+    fn begun(&mut self) -> &mut RareParts {
+        self.rare.get_or_insert_default()
     }
 
     pub(crate) fn on_terminate(
@@ -121,8 +129,10 @@ impl ChildTermination {
         let under_way = self.is_under_way().then(|| {
             let rest = Terminator::new(self.scope());
             let terminator = mem::replace(&mut self.terminator, rest);
-            let TerminationCalls { look, promises, .. } = mem::take(self.begun());
-            (terminator, look, SettledCalls::Abandoned(promises))
+            let begun = self.begun();
+            begun.timer = None;
+            let promises = mem::take(&mut begun.promises);
+            (terminator, mem::take(&mut begun.look), SettledCalls::Abandoned(promises))
         });
         self.terminator.on_gone();
         under_way
@@ -175,15 +185,14 @@ impl ChildTermination {
                 }
                 TerminationStep::LookAtGroup => {
                     let seen = exit.look_at_group(&mut self.begun().look);
-                    let seen = group::seen_with_branch(self.branch.as_deref(), seen);
+                    let seen = group::seen_with_branch(self.branch(), seen);
                     self.terminator.on_group(seen, reactor.now());
                     continue;
                 }
                 TerminationStep::Reap => return true,
             };
             let sent = exit.signal_scope(reactor, scope, signal);
-            let branch = self.branch.as_deref();
-            let sent = group::with_branch(branch, exit.number(), signal, sent);
+            let sent = group::with_branch(self.branch(), exit.number(), signal, sent);
             if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
                 self.terminator.on_refused();
                 self.begun().refused = Some(error);
@@ -197,15 +206,15 @@ impl ChildTermination {
     }
 
     /// Returns what to do about the timer.
-    pub(crate) fn alarm(&mut self, now: Duration) -> TimerChange {
-        let Some(begun) = &mut self.begun else { return TimerChange::AsItIs };
+    pub(crate) fn alarm(&mut self, reactor: &Handle) -> TimerChange {
+        let Some(begun) = &mut self.rare else { return TimerChange::AsItIs };
         let Some(due) = self.terminator.poll_deadline() else {
             return begun
                 .timer
                 .take()
                 .map_or(TimerChange::AsItIs, |(_, timer)| TimerChange::Cancel(timer));
         };
-        let after = due.saturating_sub(now);
+        let after = due.saturating_sub(reactor.now());
         match &mut begun.timer {
             Some((set, _)) if *set == due => TimerChange::AsItIs,
             Some((set, timer)) if timer.try_reset(after).is_ok() => {
@@ -214,6 +223,19 @@ impl ChildTermination {
             }
             _ => TimerChange::Set(after),
         }
+    }
+
+    /// Has `over` completed at the end of the termination that is under way; returns the one before it.
+    pub(crate) fn on_awaited(
+        &mut self,
+        over: Promise<(), NoError>,
+    ) -> Option<Promise<(), NoError>> {
+        self.begun().over.replace(over)
+    }
+
+    /// Takes what to complete because no termination is under way any more.
+    pub(crate) fn take_over(&mut self) -> Option<Promise<(), NoError>> {
+        if self.is_under_way() { None } else { self.rare.as_mut()?.over.take() }
     }
 
     /// Takes the timer that [`TimerChange::Set`] asked for.
