@@ -94,15 +94,21 @@ impl Loop {
         Ok(None)
     }
 
-    /// Waits for events. If one is expected soon, polls for a short time before it sleeps.
+    /// Waits for events.
+    #[inline]
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
         if core.clock.is_fake() {
             return self.wait_in_fake_time(core, timeout);
         }
-        let is_expected = core.io.anticipation.take();
-        if !is_expected || timeout.is_some_and(|timeout| timeout <= POLL_TIME) {
-            return self.wait.wait(&self.poller, timeout);
+        if core.io.anticipation.take() && timeout.is_none_or(|timeout| timeout > POLL_TIME) {
+            return self.poll_before_wait(core, timeout);
         }
+        self.wait.wait(&self.poller, timeout)
+    }
+
+    /// Polls for a short time before it sleeps, because an event is expected soon.
+    #[inline(never)]
+    fn poll_before_wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
         let begun = core.clock.elapsed();
         loop {
             thread::yield_now();
