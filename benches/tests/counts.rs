@@ -286,9 +286,22 @@ mod instructions {
         }
     }
 
-    /// The limit of an echo, as a share of tokio's instructions. It was 0.83 when this was written;
+    /// The limit of an echo, as a share of tokio's instructions. It was 0.74 when this was written;
     /// the contract is 1.1.
-    const ECHO_OF_TOKIOS: f64 = 0.95;
+    const ECHO_OF_TOKIOS: f64 = 0.85;
+
+    #[test]
+    fn a_wake_up_takes_fewer_than_tokios() {
+        if has("valgrind", "instructions::a_wake_up_takes_fewer_than_tokios") {
+            let (ours, tokio) = (each("procession", "wake"), each("tokio", "wake"));
+            eprintln!("instructions of a wake-up: {ours:.0}, tokio's: {tokio:.0}");
+            assert!(ours <= WAKE_OF_TOKIOS * tokio, "{ours} against {tokio}");
+        }
+    }
+
+    /// The limit of a call from another thread and its answer, as a share of tokio's instructions. It
+    /// was 0.5 when this was written, but varies, because the two threads meet at locks.
+    const WAKE_OF_TOKIOS: f64 = 0.75;
 
     #[test]
     fn a_round_trip_over_tcp_takes_fewer_than_tokios() {
@@ -300,11 +313,11 @@ mod instructions {
         }
     }
 
-    /// The most instructions of the server. It took 1,362 when this was written.
-    const MOST_OF_A_TCP_ECHO: f64 = 1450.0;
+    /// The most instructions of the server. It took 1,290 when this was written.
+    const MOST_OF_A_TCP_ECHO: f64 = 1370.0;
 
-    /// The limit as a share of tokio's instructions. It was 0.62 when this was written.
-    const TCP_ECHO_OF_TOKIOS: f64 = 0.7;
+    /// The limit as a share of tokio's instructions. It was 0.58 when this was written.
+    const TCP_ECHO_OF_TOKIOS: f64 = 0.65;
 
     #[test]
     fn a_round_trip_over_one_of_many_connections_takes_fewer_than_tokios() {
@@ -319,15 +332,15 @@ mod instructions {
     }
 
     #[test]
-    fn a_turn_takes_at_most_three_tenths_of_tokios() {
-        if has("valgrind", "instructions::a_turn_takes_at_most_three_tenths_of_tokios") {
+    fn a_turn_takes_at_most_a_quarter_of_tokios() {
+        if has("valgrind", "instructions::a_turn_takes_at_most_a_quarter_of_tokios") {
             let (ours, tokio) = (each("procession", "dispatch"), each("tokio", "dispatch"));
             eprintln!("instructions of a turn: {ours:.0}, tokio's: {tokio:.0}");
             assert!(ours <= TURN_OF_TOKIOS * tokio, "{ours} against {tokio}");
         }
     }
 
-    /// The limit of a turn, as a share of tokio's instructions. It was 0.2 when this was written;
+    /// The limit of a turn, as a share of tokio's instructions. It was 0.17 when this was written;
     /// the contract is 0.5.
-    const TURN_OF_TOKIOS: f64 = 0.3;
+    const TURN_OF_TOKIOS: f64 = 0.25;
 }

@@ -233,7 +233,7 @@ pub(crate) struct LoopScope<'a> {
 impl<'a> LoopScope<'a> {
     pub(crate) fn new(handle: &'a Handle) -> Self {
         handle.core.state.entered.set(true);
-        handle.core.shared.set_awake(true);
+        handle.core.shared.set_awake();
         Self { handle, _sigpipe: sigpipe::block() }
     }
 }
@@ -242,7 +242,7 @@ impl Drop for LoopScope<'_> {
     fn drop(&mut self) {
         let core = &self.handle.core;
         core.state.entered.set(false);
-        core.shared.set_awake(false);
+        core.shared.set_asleep();
         if core.state.hosted.get() && core.is_busy() {
             core.shared.write();
         }

@@ -9,15 +9,17 @@
 //! and the queues keep their contents.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use std::{io, thread, vec};
+use std::{io, thread};
 
 use polling::Poller;
+use procession_core::driver::WithCell;
 
 use crate::ending;
 use crate::handle::{Core, Handle, Job, Running, TriggerCall, signals};
@@ -36,13 +38,15 @@ pub(crate) struct Loop {
     wait: Wait,
     /// Events of late sources, which are dispatched after the rest of their batch.
     late: Vec<(Key, Readiness)>,
+    /// The calls of other threads that are being run. Keeps its memory for the next ones.
+    jobs: WithCell<VecDeque<Job>>,
     poller: Rc<Poller>,
     wake: Polled<WakeSource>,
 }
 
 impl Loop {
     pub(crate) fn new(wait: Wait, poller: Rc<Poller>, wake: Polled<WakeSource>) -> Self {
-        Self { wait, late: Vec::new(), poller, wake }
+        Self { wait, late: Vec::new(), jobs: WithCell::default(), poller, wake }
     }
 
     pub(crate) fn poller(&self) -> &Poller {
@@ -52,17 +56,17 @@ impl Loop {
     pub(crate) fn turn(&mut self, handle: &Handle, limit: Option<Duration>) -> io::Result<()> {
         let core = &*handle.core;
         let flushed = handle.io().flush_dirty();
-        core.shared.set_awake(false);
+        core.shared.set_asleep();
         // The flush may have run callbacks. Return soon: the caller may check their effect after
         // each turn.
         let is_due = flushed || core.is_busy();
         let timeout = if is_due { Some(Duration::ZERO) } else { until_first_timer(core, limit) };
         let waited = self.wait(core, timeout);
-        core.shared.set_awake(true);
+        core.shared.set_awake();
         waited?;
         self.sources(handle);
         self.timers(handle);
-        calls(handle);
+        self.calls(handle);
         Ok(())
     }
 
@@ -90,15 +94,21 @@ impl Loop {
         Ok(None)
     }
 
-    /// Waits for events. If one is expected soon, polls for a short time before it sleeps.
+    /// Waits for events.
+    #[inline]
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
         if core.clock.is_fake() {
             return self.wait_in_fake_time(core, timeout);
         }
-        let is_expected = core.io.anticipation.take();
-        if !is_expected || timeout.is_some_and(|timeout| timeout <= POLL_TIME) {
-            return self.wait.wait(&self.poller, timeout);
+        if core.io.anticipation.take() && timeout.is_none_or(|timeout| timeout > POLL_TIME) {
+            return self.poll_before_wait(core, timeout);
         }
+        self.wait.wait(&self.poller, timeout)
+    }
+
+    /// Polls for a short time before it sleeps, because an event is expected soon.
+    #[inline(never)]
+    fn poll_before_wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
         let begun = core.clock.elapsed();
         loop {
             thread::yield_now();
@@ -216,6 +226,29 @@ impl Loop {
         }
     }
 
+    fn calls(&self, handle: &Handle) {
+        let core = &*handle.core;
+        if core.shared.take_signalled() {
+            signals::queue(handle);
+        }
+        let soon = core.calls.soon.with(|soon| soon.len());
+        if !core.shared.take_work() {
+            return run_soon(handle, soon);
+        }
+        // If a panic cuts this short, `TakenJobs` puts the rest back and wakes the loop.
+        let taken = TakenJobs::take(&core.shared, &self.jobs);
+        run_soon(handle, soon);
+        while let Some(job) = taken.jobs.with(VecDeque::pop_front) {
+            job(handle);
+            handle.io().flush_dirty();
+        }
+        for _ in 0..taken.tasks {
+            let Some(task) = core.shared.pop_task() else { break };
+            task.run();
+            handle.io().flush_dirty();
+        }
+    }
+
     #[cold]
     fn late_sources(&self, handle: &Handle) {
         for &(key, readiness) in &self.late {
@@ -244,29 +277,6 @@ fn until(core: &Core, first: Duration, limit: Option<Duration>) -> Duration {
     limit.map_or(until, |limit| limit.min(until))
 }
 
-fn calls(handle: &Handle) {
-    let core = &*handle.core;
-    if core.shared.take_signalled() {
-        signals::queue(handle);
-    }
-    let soon = core.calls.soon.with(|soon| soon.len());
-    if !core.shared.take_work() {
-        return run_soon(handle, soon);
-    }
-    // If a panic cuts this short, `TakenJobs` puts the rest back and wakes the loop.
-    let mut jobs = TakenJobs::take(&core.shared);
-    run_soon(handle, soon);
-    for job in jobs.rest.by_ref() {
-        job(handle);
-        handle.io().flush_dirty();
-    }
-    for _ in 0..jobs.tasks {
-        let Some(task) = core.shared.pop_task() else { break };
-        task.run();
-        handle.io().flush_dirty();
-    }
-}
-
 /// Runs the first `calls` queued calls.
 #[inline]
 fn run_soon(handle: &Handle, calls: usize) {
@@ -280,26 +290,26 @@ fn run_soon(handle: &Handle, calls: usize) {
 
 /// Work that other threads and wakers have asked for.
 struct TakenJobs<'a> {
-    rest: vec::IntoIter<Job>,
+    jobs: &'a WithCell<VecDeque<Job>>,
     /// How many tasks were woken when the step began.
     tasks: usize,
     shared: &'a Shared<Job>,
 }
 
 impl<'a> TakenJobs<'a> {
-    fn take(shared: &'a Shared<Job>) -> Self {
-        Self { rest: shared.take_jobs().into_iter(), tasks: shared.tasks_waiting(), shared }
+    fn take(shared: &'a Shared<Job>, jobs: &'a WithCell<VecDeque<Job>>) -> Self {
+        let tasks = jobs.with(|jobs| shared.take_jobs(jobs));
+        Self { jobs, tasks, shared }
     }
 }
 
 impl Drop for TakenJobs<'_> {
     fn drop(&mut self) {
-        let rest: Vec<Job> = self.rest.by_ref().collect();
-        let tasks_left = self.tasks > 0 && self.shared.tasks_waiting() > 0;
-        if !rest.is_empty() {
-            self.shared.put_back(rest);
-            self.shared.wake();
-        } else if tasks_left {
+        let jobs_left = self.jobs.with(|jobs| !jobs.is_empty());
+        if jobs_left {
+            self.jobs.with(|jobs| self.shared.put_back(jobs));
+        }
+        if jobs_left || (self.tasks > 0 && self.shared.tasks_waiting() > 0) {
             self.shared.wake();
         }
     }

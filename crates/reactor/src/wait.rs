@@ -50,7 +50,11 @@ impl Wait {
     }
 
     /// Waits for events, at most for `timeout`. A signal ends the wait early, without events.
-    #[inline]
+    ///
+    /// Always inlined, as all code is that makes a system call for each event: the processor
+    /// mispredicts the first return after a system call if the kernel protects its own returns, and
+    /// that takes longer than 100 ns.
+    #[inline(always)]
     pub(crate) fn wait(
         &mut self,
         poller: &Rc<Poller>,
@@ -112,7 +116,7 @@ impl Wait {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-#[inline]
+#[inline(always)]
 fn epoll_wait(
     events: &mut Vec<rustix::event::epoll::Event>,
     poller: &Rc<Poller>,

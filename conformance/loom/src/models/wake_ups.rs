@@ -1,5 +1,6 @@
 //! Calls to a loop from other threads, and the wake-ups of its tasks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::Waker;
@@ -35,9 +36,9 @@ fn new<J>() -> Arc<Shared<J>> {
 /// Waits as a turn of the loop does (`reactor/src/turn.rs`).
 fn wait<J>(shared: &Shared<J>) {
     let fd = shared.wake_fd().expect("the reactor lives");
-    shared.set_awake(false);
+    shared.set_asleep();
     fd.wait(!shared.has_work());
-    shared.set_awake(true);
+    shared.set_awake();
 }
 
 /// Turns until so many jobs have come.
@@ -46,7 +47,9 @@ fn jobs<J>(shared: &Shared<J>, count: usize) -> Vec<J> {
     while all.len() < count {
         wait(shared);
         if shared.take_work() {
-            all.extend(shared.take_jobs());
+            let mut taken = VecDeque::new();
+            shared.take_jobs(&mut taken);
+            all.extend(taken);
         }
     }
     all
@@ -78,7 +81,7 @@ fn closing() {
     drop(shared.close());
     sender.join().unwrap();
     assert_eq!(drops.load(SeqCst), 1);
-    assert!(shared.take_jobs().is_empty() && shared.is_closed());
+    assert!(shared.close().is_empty() && shared.is_closed());
 }
 
 fn waker() {

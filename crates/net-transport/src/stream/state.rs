@@ -68,7 +68,8 @@ impl StreamState {
         if self.routes.forward.is_some() { None } else { self.read(reactor, budget) }
     }
 
-    #[inline]
+    /// Always inlined, because a return right after a system call is slow.
+    #[inline(always)]
     fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         if !self.lifecycle.reads() {
             return None;

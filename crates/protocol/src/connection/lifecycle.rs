@@ -25,7 +25,6 @@
 //!   peer has already sent are delivered, and its end.
 //! - The program aborts it, or the loop stops: at once, with that reason.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 
@@ -34,6 +33,7 @@ use procession_core::{Mark, driver::Spent};
 
 use super::demand::{Demand, Demands};
 use super::directions::{InputState, OutputState, RequestedEnd};
+use super::due::{DueEvents, Notice};
 use super::event::ConnectionEvent;
 use crate::event::DataNow;
 
@@ -73,7 +73,7 @@ pub struct ConnectionLifecycle {
     /// `Lost` was queued, or the connection was given up: nothing is queued after it.
     lost: bool,
     demands: Demands,
-    due: VecDeque<ConnectionEvent>,
+    due: DueEvents,
 }
 
 /// The demands that stay after a connection is lost, before its close.
@@ -91,7 +91,7 @@ impl ConnectionLifecycle {
             peer_gone: false,
             lost: false,
             demands: Demands::default(),
-            due: VecDeque::from([ConnectionEvent::Made]),
+            due: DueEvents::new(Notice::Made),
         }
     }
 
@@ -112,7 +112,7 @@ impl ConnectionLifecycle {
         if data.is_empty() || !self.accepts() {
             return Some(data);
         }
-        self.due.push_back(ConnectionEvent::Data(data));
+        self.due.push(ConnectionEvent::Data(data));
         None
     }
 
@@ -165,7 +165,7 @@ impl ConnectionLifecycle {
     #[inline]
     pub fn on_mark(&mut self, mark: Mark) {
         if self.output.open && !self.lost {
-            self.due.push_back(ConnectionEvent::Mark(mark));
+            self.due.notify(Notice::Mark(mark));
         }
     }
 
@@ -275,10 +275,10 @@ impl ConnectionLifecycle {
         if self.lost {
             return Spent::new();
         }
-        let is_new = matches!(self.due.front(), Some(ConnectionEvent::Made));
-        let spent = self.drop_due();
+        let is_new = self.due.has_made();
+        let spent = self.due.clear();
         if is_new {
-            self.due.push_back(ConnectionEvent::Made);
+            self.due.notify(Notice::Made);
         }
         if self.is_socket {
             self.demands.add(Demand::Reset);
@@ -302,13 +302,13 @@ impl ConnectionLifecycle {
         if !self.lost {
             self.close();
         }
-        self.drop_due()
+        self.due.clear()
     }
 
     /// Takes the next callback that is due.
     #[inline]
     pub fn poll_event(&mut self) -> Option<ConnectionEvent> {
-        self.due.pop_front()
+        self.due.pop()
     }
 
     /// Returns whether an event is due: whether [`poll_event`](Self::poll_event) returns one.
@@ -363,7 +363,7 @@ impl ConnectionLifecycle {
     /// Ends the input and reports that to the protocol.
     fn end_input(&mut self) {
         self.input.open = false;
-        self.due.push_back(ConnectionEvent::ReadClosed);
+        self.due.notify(Notice::ReadClosed);
     }
 
     fn discard_input(&mut self) {
@@ -375,7 +375,7 @@ impl ConnectionLifecycle {
     fn lose(&mut self, reason: io::Result<()>) {
         if !self.lost {
             self.close();
-            self.due.push_back(ConnectionEvent::Lost(reason));
+            self.due.push(ConnectionEvent::Lost(reason));
         }
     }
 
@@ -385,14 +385,5 @@ impl ConnectionLifecycle {
         self.failed = None;
         self.demands.keep(KEPT_AFTER_LOSS);
         self.demands.add(Demand::Close);
-    }
-
-    fn drop_due(&mut self) -> Spent {
-        let mut spent = Spent::new();
-        spent.extend(self.due.drain(..).filter_map(|event| match event {
-            ConnectionEvent::Data(data) => Some(data),
-            _ => None,
-        }));
-        spent
     }
 }

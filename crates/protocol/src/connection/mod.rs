@@ -2,6 +2,7 @@
 
 mod demand;
 mod directions;
+mod due;
 mod event;
 mod lifecycle;
 mod slot;

@@ -220,11 +220,14 @@ fn deliver<M: Machine>(machine: &M, at_most: usize) {
         return;
     }
     let subject = subject(machine);
-    for _ in 0..at_most {
-        let Some(event) = machine.poll_event() else { break };
+    let mut left = at_most;
+    while left > 0
+        && let Some(event) = machine.poll_event()
+    {
         if let Err(panic) = machine.deliver(&subject, event) {
             on_panicked(machine, panic);
         }
+        left = if machine.has_event() { left - 1 } else { 0 };
     }
     pumping.set(false);
 }

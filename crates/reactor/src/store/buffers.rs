@@ -25,10 +25,13 @@ pub(crate) struct Buffers {
     bulk: BufferPool,
 }
 
-/// Buffers of one size. A read goes into the first one that nobody else holds.
+/// Buffers of one size.
 struct BufferPool {
     bytes: usize,
-    known: Vec<Arc<Buffer>>,
+    /// The buffer of the next read. Not shared, so a small read costs no atomic operation.
+    free: Option<Buffer>,
+    /// Buffers that users may have given back by now.
+    lent: Vec<Arc<Buffer>>,
 }
 
 /// Memory that begins at a page boundary.
@@ -88,7 +91,7 @@ impl Buffers {
 
 impl BufferPool {
     const fn new(bytes: usize) -> Self {
-        Self { bytes, known: Vec::new() }
+        Self { bytes, free: None, lent: Vec::new() }
     }
 
     #[inline]
@@ -96,52 +99,45 @@ impl BufferPool {
         &mut self,
         read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
     ) -> rustix::io::Result<Bytes> {
-        // Usually nobody holds the buffer of the last read.
-        if self.known.first().is_none_or(|buffer| Arc::strong_count(buffer) != 1) {
-            self.bring_a_free_one_to_the_front();
-        }
-        let Some(buffer) = self.known.first_mut() else { return Ok(Bytes::new()) };
-        let Some(free) = Arc::get_mut(buffer) else { return Ok(Bytes::new()) };
-        let memory = free.bytes_mut();
+        let Self { bytes, free, lent } = self;
+        let memory = free.get_or_insert_with(|| take_back(lent, *bytes)).bytes_mut();
         let n = read(memory)?;
         // Small results are copied out, so they do not hold the rest of the buffer.
         if n < memory.len() / 4 {
             return Ok(Bytes::from(Box::<[u8]>::from(&memory[..n])));
         }
-        Ok(lent(buffer, n))
+        Ok(self.lend(n))
     }
 
-    /// Brings a buffer that nobody else holds to the front, a new one if necessary.
-    #[cold]
-    fn bring_a_free_one_to_the_front(&mut self) {
-        let free = self.known.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
-        if let Some(index) = free {
-            return self.known.swap(0, index);
-        }
-        let new = Arc::new(Buffer::new(self.bytes));
-        if self.known.len() < REMEMBERED_BYTES / self.bytes {
-            self.known.push(new);
-            let last = self.known.len() - 1;
-            self.known.swap(0, last);
-        } else {
-            // Users keep the buffers: forget one, whose memory now belongs to its users.
-            self.known[0] = new;
-        }
+    /// Returns the first `n` bytes of the buffer that was read into, and does not copy them.
+    fn lend(&mut self, n: usize) -> Bytes {
+        let Some(buffer) = self.free.take().map(Arc::new) else { return Bytes::new() };
+        self.lent.push(Arc::clone(&buffer));
+        let mut data = Bytes::from_owner(LentBuffer(buffer));
+        data.truncate(n);
+        data
     }
 }
 
-/// Returns the first `n` bytes of a buffer, and does not copy them.
-fn lent(buffer: &Arc<Buffer>, n: usize) -> Bytes {
-    let mut data = Bytes::from_owner(LentBuffer(Arc::clone(buffer)));
-    data.truncate(n);
-    data
+/// Returns a buffer that its users have given back, or else a new one.
+#[cold]
+fn take_back(lent: &mut Vec<Arc<Buffer>>, bytes: usize) -> Buffer {
+    let index = lent.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
+    let back = index.map(|index| lent.swap_remove(index)).and_then(Arc::into_inner);
+    back.unwrap_or_else(|| {
+        if lent.len() == REMEMBERED_BYTES / bytes {
+            // Users keep the buffers: forget one, whose memory now belongs to its users.
+            lent.swap_remove(0);
+        }
+        Buffer::new(bytes)
+    })
 }
 
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffers")
-            .field("usual", &self.usual.known.len())
-            .field("bulk", &self.bulk.known.len())
+            .field("usual", &self.usual.lent.len())
+            .field("bulk", &self.bulk.lent.len())
             .finish()
     }
 }
@@ -186,8 +182,7 @@ mod tests {
         let mut buffers = BufferPool::new(USUAL_BYTES);
         let data = buffers.read(fill(5)).unwrap();
         assert_eq!(data, vec![7; 5]);
-        assert_eq!(buffers.known.len(), 1);
-        assert!(Arc::get_mut(&mut buffers.known[0]).is_some());
+        assert!(buffers.free.is_some() && buffers.lent.is_empty());
     }
 
     #[test]
@@ -195,7 +190,7 @@ mod tests {
         for bytes in [USUAL_BYTES, BULK_BYTES] {
             let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(bytes / 3)).unwrap()).collect();
-            assert!(buffers.known.len() * bytes <= REMEMBERED_BYTES);
+            assert!(buffers.lent.len() * bytes <= REMEMBERED_BYTES);
             assert!(kept.iter().all(|data| data.iter().all(|&byte| byte == 7)));
         }
     }
@@ -205,10 +200,10 @@ mod tests {
         let mut buffers = Buffers::new();
         let data = buffers.read(true, fill(BULK_BYTES / 4 - 1)).unwrap();
         assert_eq!(data.len(), BULK_BYTES / 4 - 1);
-        assert!(Arc::get_mut(&mut buffers.bulk.known[0]).is_some());
+        assert!(buffers.bulk.free.is_some());
         let large = buffers.read(true, fill(BULK_BYTES)).unwrap();
-        assert!(Arc::get_mut(&mut buffers.bulk.known[0]).is_none());
+        assert!(buffers.bulk.free.is_none());
         assert_eq!(large.len(), BULK_BYTES);
-        assert!(buffers.usual.known.is_empty());
+        assert!(buffers.usual.free.is_none() && buffers.usual.lent.is_empty());
     }
 }

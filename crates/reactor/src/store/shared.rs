@@ -1,7 +1,8 @@
 //! The state that the loop shares with other threads, signal handlers and the wakers of futures.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::SeqCst;
+use std::mem;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, PoisonError};
 use std::task::Wake;
 
@@ -12,8 +13,7 @@ use crate::wake::WakeFd;
 
 /// The state that the loop shares with other threads.
 pub(crate) struct Shared<J> {
-    jobs: Mutex<Vec<J>>,
-    tasks: Mutex<VecDeque<Runnable>>,
+    queues: Mutex<Queues<J>>,
     /// `None` once the reactor is gone. Then its descriptor is closed, although `Remote`s still
     /// exist.
     wake: Mutex<Option<Arc<WakeFd>>>,
@@ -26,11 +26,16 @@ pub(crate) struct Shared<J> {
     closed: AtomicBool,
 }
 
+/// The work that other threads and wakers have added.
+struct Queues<J> {
+    jobs: VecDeque<J>,
+    tasks: VecDeque<Runnable>,
+}
+
 impl<J> Shared<J> {
     pub(crate) fn new(wake: WakeFd) -> Self {
         Self {
-            jobs: Mutex::new(Vec::new()),
-            tasks: Mutex::default(),
+            queues: Mutex::new(Queues { jobs: VecDeque::new(), tasks: VecDeque::new() }),
             wake: Mutex::new(Some(Arc::new(wake))),
             work: AtomicBool::new(false),
             signalled: Arc::default(),
@@ -50,14 +55,20 @@ impl<J> Shared<J> {
 
     /// Wakes the loop, or the loop that hosts it, even if work is already noted.
     pub(crate) fn write(&self) {
-        let wake = lock(&self.wake).clone();
-        if let Some(wake) = wake {
+        if let Some(wake) = &*lock(&self.wake) {
             wake.wake();
         }
     }
 
-    pub(crate) fn set_awake(&self, awake: bool) {
-        self.awake.store(awake, SeqCst);
+    /// Notes that the loop looks at `work` before it waits. Needs no order: a thread that sees the
+    /// old value writes a wake-up that changes nothing.
+    pub(crate) fn set_awake(&self) {
+        self.awake.store(true, Relaxed);
+    }
+
+    /// Notes that the loop looks at `work` for the last time before it waits.
+    pub(crate) fn set_asleep(&self) {
+        self.awake.store(false, SeqCst);
     }
 
     pub(crate) fn has_work(&self) -> bool {
@@ -83,11 +94,11 @@ impl<J> Shared<J> {
 
     pub(crate) fn push_job(&self, job: J) {
         let refused = {
-            let mut jobs = lock(&self.jobs);
+            let mut queues = lock(&self.queues);
             if self.is_closed() {
                 Some(job)
             } else {
-                jobs.push(job);
+                queues.jobs.push_back(job);
                 None
             }
         };
@@ -97,29 +108,32 @@ impl<J> Shared<J> {
         }
     }
 
-    pub(crate) fn take_jobs(&self) -> Vec<J> {
-        std::mem::take(&mut *lock(&self.jobs))
+    /// Takes the jobs, and leaves the empty queue `into` in their place. Returns the number of tasks.
+    pub(crate) fn take_jobs(&self, into: &mut VecDeque<J>) -> usize {
+        let mut queues = lock(&self.queues);
+        mem::swap(into, &mut queues.jobs);
+        queues.tasks.len()
     }
 
     /// Puts jobs that a panic left over back to the front.
-    pub(crate) fn put_back(&self, mut rest: Vec<J>) {
-        let mut jobs = lock(&self.jobs);
-        rest.append(&mut jobs);
-        *jobs = rest;
+    pub(crate) fn put_back(&self, rest: &mut VecDeque<J>) {
+        let mut queues = lock(&self.queues);
+        rest.append(&mut queues.jobs);
+        mem::swap(rest, &mut queues.jobs);
     }
 
     /// Queues a woken task. A task that is dropped here, after the reactor, no longer has a future.
     pub(crate) fn push_task(&self, runnable: Runnable) {
-        lock(&self.tasks).push_back(runnable);
+        lock(&self.queues).tasks.push_back(runnable);
         self.wake();
     }
 
     pub(crate) fn pop_task(&self) -> Option<Runnable> {
-        lock(&self.tasks).pop_front()
+        lock(&self.queues).tasks.pop_front()
     }
 
     pub(crate) fn tasks_waiting(&self) -> usize {
-        lock(&self.tasks).len()
+        lock(&self.queues).tasks.len()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -127,11 +141,11 @@ impl<J> Shared<J> {
     }
 
     /// Refuses new jobs, because the reactor is being dropped. Returns the remaining jobs to drop.
-    pub(crate) fn close(&self) -> Vec<J> {
+    pub(crate) fn close(&self) -> VecDeque<J> {
         let jobs = {
-            let mut jobs = lock(&self.jobs);
+            let mut queues = lock(&self.queues);
             self.closed.store(true, SeqCst);
-            std::mem::take(&mut *jobs)
+            mem::take(&mut queues.jobs)
         };
         drop(lock(&self.wake).take());
         jobs
@@ -155,7 +169,7 @@ impl<J> WakerFlag<J> {
     }
 
     pub(crate) fn take(&self) -> bool {
-        self.woken.swap(false, SeqCst)
+        self.woken.load(SeqCst) && self.woken.swap(false, SeqCst)
     }
 }
 

@@ -139,7 +139,9 @@ impl End {
 
     /// Reads once within the rest of the turn's budget; returns `None` if it is paused, closed,
     /// about to be closed, or forwarded.
-    #[inline]
+    ///
+    /// Always inlined, because a return right after a system call is slow.
+    #[inline(always)]
     pub(crate) fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         if self.closing == CloseRequest::Close || self.forward().is_some() {
             return None;
