@@ -87,7 +87,9 @@ fn described(copy: &CStringArray) -> Option<(Vec<libc::iovec>, Vec<u8>)> {
         expected.push(0);
         let (address, length) = (usize::from_ne_bytes(*address), string.len() + 1);
         match pieces.last_mut() {
-            Some(last) if last.iov_base.addr() + last.iov_len == address => last.iov_len += length,
+            Some(last) if last.iov_base.addr().wrapping_add(last.iov_len) == address => {
+                last.iov_len += length;
+            }
             _ => pieces.push(piece(address, length)),
         }
     }
@@ -105,12 +107,11 @@ fn piece(address: usize, length: usize) -> libc::iovec {
 fn read_memory(pieces: &[libc::iovec], into: &mut [u8]) -> Option<()> {
     let buffer = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     let count = libc::c_ulong::try_from(pieces.len()).ok()?;
-    // A thread has the memory of its process, and lives, unlike perhaps the first thread.
-    let thread = rustix::thread::gettid().as_raw_pid();
+    let this = libc::pid_t::try_from(std::process::id()).ok()?;
     // SAFETY: the kernel writes to the buffer alone, which leads to a slice. It reads the pieces as
     // numbers, and memory that is not there is an error.
     let read =
-        unsafe { libc::process_vm_readv(thread, &raw const buffer, 1, pieces.as_ptr(), count, 0) };
+        unsafe { libc::process_vm_readv(this, &raw const buffer, 1, pieces.as_ptr(), count, 0) };
     (usize::try_from(read) == Ok(into.len())).then_some(())
 }
 
