@@ -221,6 +221,7 @@ pub(crate) const LAUNCH: &[Row] = &[
     row("getppid", libc::SYS_getppid, Caller::Child, NOTHING),
     row("gettid", libc::SYS_gettid, Caller::Program, NOTHING),
     row("getrusage", libc::SYS_getrusage, Caller::Program, NOTHING),
+    row("process_vm_readv", libc::SYS_process_vm_readv, Caller::Program, NOTHING),
     row("rt_sigprocmask", libc::SYS_rt_sigprocmask, Caller::Program, NOTHING),
     row("rt_sigaction", libc::SYS_rt_sigaction, Caller::Child, NOTHING),
     row("rt_sigaction", libc::SYS_rt_sigaction, Caller::Child, INHERITED),
