@@ -516,7 +516,7 @@ struct AskedBy {
 
 impl AsFd for AskedBy {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        *self.thread.lock().unwrap() = Some(thread::current().id());
+        *self.thread.lock().expect("nothing panics with it") = Some(thread::current().id());
         self.file.as_fd()
     }
 }
