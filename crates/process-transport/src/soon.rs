@@ -13,7 +13,7 @@
 mod order;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::panic;
 use std::rc::{Rc, Weak};
@@ -67,7 +67,7 @@ pub(crate) fn spawn(
             drop(asked);
         }
     });
-    link.asked.with(|all| all.insert(id, Asked { protocol, promise }));
+    link.asked.with(|all| all.push_back((id, Asked { protocol, promise })));
     link.begin(id, Box::new(command));
     deferred
 }
@@ -90,8 +90,8 @@ struct SoonLink {
     /// `None` if there are no launch threads; empty as long as another thread starts them.
     pool: OnceCell<Option<&'static Pool>>,
     replies: Arc<Replies>,
-    /// By the numbers of their launches.
-    asked: WithCell<BTreeMap<u64, Asked>>,
+    /// With the numbers of their launches, in the order of these numbers.
+    asked: WithCell<VecDeque<(u64, Asked)>>,
     /// How many launches the threads have.
     under_way: Cell<usize>,
     /// A watch hears of one stop. The first launch after that replaces it.
@@ -150,7 +150,8 @@ impl SoonLink {
     fn begin(self: &Rc<Self>, id: u64, command: Box<Command>) {
         match (self.pool(), ThreadIdentity::of_this_thread()) {
             (Some(pool), Some(identity)) => {
-                let mask = if command.identity.inherit_signals { mask() } else { None };
+                let inherits = command.identity.inherit_signals;
+                let mask = if inherits { sys::inherited_mask() } else { None };
                 let end = AtProgramEnd::of_reactor(&self.reactor);
                 let replies = Arc::clone(&self.replies);
                 let order = LaunchOrder { id, command, end, identity, mask, replies };
@@ -171,7 +172,7 @@ impl SoonLink {
     }
 
     fn take_asked(&self, id: u64) -> Option<Asked> {
-        self.asked.with(|all| all.remove(&id))
+        self.asked.with(|all| all.remove(index_of(all, id)?)).map(|(_, asked)| asked)
     }
 
     /// Forgets the one who asked, and withdraws the launch if no thread has begun it.
@@ -195,23 +196,26 @@ impl SoonLink {
     fn on_reply(self: &Rc<Self>, reply: LaunchReply) {
         self.on_over();
         let LaunchReply { id, command, outcome } = reply;
-        match (outcome, self.take_asked(id)) {
-            (Outcome::Launched(spawned), asked) => self.on_launched(&command, spawned, asked),
-            (Outcome::OtherIdentity, Some(asked)) => {
-                self.asked.with(|all| all.insert(id, asked));
-                self.launch_here_soon(id, command);
+        match outcome {
+            Outcome::Launched(spawned) => {
+                self.on_launched(&command, spawned, self.take_asked(id));
             }
-            (Outcome::Failed(error), Some(Asked { protocol, promise })) => {
+            Outcome::OtherIdentity => {
+                if self.asked.with(|all| index_of(all, id).is_some()) {
+                    self.launch_here_soon(id, command);
+                }
+            }
+            Outcome::Failed(error) => {
+                let Some(Asked { protocol, promise }) = self.take_asked(id) else { return };
                 trace::not_started(&command.program, &error);
                 recording::not_started(&command, &error);
                 drop(protocol);
                 promise.complete(Err(error));
             }
-            (Outcome::Panicked(panic), asked) => {
-                drop(asked);
+            Outcome::Panicked(panic) => {
+                drop(self.take_asked(id));
                 panic::resume_unwind(panic);
             }
-            (Outcome::OtherIdentity | Outcome::Failed(_), None) => {}
         }
     }
 
@@ -228,7 +232,7 @@ impl SoonLink {
     /// Cancels every launch, and waits until the threads have none of them any more.
     fn cancel_all(self: &Rc<Self>) {
         let mut panics = FirstPanic::default();
-        for id in self.asked.with(|all| all.keys().copied().collect::<Vec<_>>()) {
+        for id in self.asked.with(|all| all.iter().map(|(id, _)| *id).collect::<Vec<_>>()) {
             let asked = panics.catch(|| self.give_up(id)).flatten();
             if let Some(Asked { protocol, promise }) = asked {
                 panics.catch(|| drop(protocol));
@@ -245,6 +249,10 @@ impl SoonLink {
     }
 }
 
+fn index_of(asked: &VecDeque<(u64, Asked)>, id: u64) -> Option<usize> {
+    asked.binary_search_by_key(&id, |(id, _)| *id).ok()
+}
+
 /// Takes one reply. It is called for each.
 fn take_reply(_: &Handle) {
     let link = LINK.with_borrow(Clone::clone);
@@ -253,14 +261,6 @@ fn take_reply(_: &Handle) {
     {
         link.on_reply(reply);
     }
-}
-
-/// Returns the signals that this thread blocks, as a child inherits them.
-fn mask() -> Option<u64> {
-    #[cfg(target_os = "linux")]
-    return sys::inherited_mask();
-    #[cfg(not(target_os = "linux"))]
-    None
 }
 
 impl OnEnd for SoonLink {

@@ -81,7 +81,7 @@ impl LaunchReply {
 /// The replies to one reactor that it has not taken yet.
 pub(super) struct Replies {
     queue: Mutex<ReplyQueue>,
-    /// Signals that a reply is in the queue, and that a thread has told the loop of one.
+    /// Signals that a reply is in the queue, and that a thread has told the loop of one, if the loop waits.
     changed: Condvar,
     remote: Remote,
     /// Is called on the loop for each reply.
@@ -93,6 +93,8 @@ struct ReplyQueue {
     replies: VecDeque<LaunchReply>,
     /// How many threads are telling the loop of a reply.
     being_told: usize,
+    /// The loop's thread waits for a reply, or for the threads that are telling it of one.
+    is_awaited: bool,
     /// Nobody takes any more.
     is_closed: bool,
 }
@@ -114,12 +116,21 @@ impl Replies {
         }
         queue.replies.push_back(reply);
         queue.being_told += 1;
-        drop(queue);
-        self.changed.notify_one();
+        self.notify(queue);
         // Without the lock, because the loop takes it at once.
         self.remote.call(self.on_reply);
-        self.lock().being_told -= 1;
-        self.changed.notify_one();
+        let mut queue = self.lock();
+        queue.being_told -= 1;
+        self.notify(queue);
+    }
+
+    /// Signals a change. To signal it to nobody would still be a system call.
+    fn notify(&self, queue: MutexGuard<'_, ReplyQueue>) {
+        let is_awaited = queue.is_awaited;
+        drop(queue);
+        if is_awaited {
+            self.changed.notify_one();
+        }
     }
 
     pub(super) fn take(&self) -> Option<LaunchReply> {
@@ -129,8 +140,12 @@ impl Replies {
     /// Waits for a reply, and takes it.
     pub(super) fn wait(&self, at_most: Duration) -> Option<LaunchReply> {
         let is_empty = |queue: &mut ReplyQueue| queue.replies.is_empty();
-        let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_empty);
-        waited.unwrap_or_else(PoisonError::into_inner).0.replies.pop_front()
+        let mut queue = self.lock();
+        queue.is_awaited = true;
+        let waited = self.changed.wait_timeout_while(queue, at_most, is_empty);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        queue.is_awaited = false;
+        queue.replies.pop_front()
     }
 
     /// Has the launch threads end every further child, and waits until none of them uses the reactor's
@@ -138,6 +153,7 @@ impl Replies {
     pub(super) fn close(&self) -> VecDeque<LaunchReply> {
         let mut queue = self.lock();
         queue.is_closed = true;
+        queue.is_awaited = true;
         let is_used = |queue: &mut ReplyQueue| queue.being_told > 0;
         let queue = self.changed.wait_while(queue, is_used);
         std::mem::take(&mut queue.unwrap_or_else(PoisonError::into_inner).replies)

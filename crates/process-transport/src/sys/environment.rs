@@ -3,16 +3,20 @@
 //! `std` copies the environment under its own lock, with two allocations for each variable: with
 //! about forty variables this costs as much as the rest of the parent's half of a spawn. A program
 //! with only one thread needs no copy, because nothing can change the environment before the child
-//! has exec'd.
+//! has exec'd. With more threads, each thread keeps its last copy (`known_environment`).
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "the C library's own variables")
 )]
 
 use std::ffi::c_char;
+use std::rc::Rc;
 
 use super::cstrings::CStringArray;
+#[cfg(not(target_os = "linux"))]
 use super::inherited::inherited;
+#[cfg(target_os = "linux")]
+use super::known_environment::current as copied;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use super::one_thread::has_one_thread;
 use super::request::Request;
@@ -25,7 +29,7 @@ pub(super) enum Environment<'a> {
     /// This process's own variables.
     Own(*const *const c_char),
     /// A copy of them, because another thread could change them.
-    Copied(CStringArray),
+    Copied(Rc<CStringArray>),
 }
 
 impl<'a> Environment<'a> {
@@ -37,7 +41,7 @@ impl<'a> Environment<'a> {
         if let Some(own) = own() {
             return Self::Own(own);
         }
-        Self::Copied(inherited(|_| false).finish())
+        Self::Copied(copied())
     }
 
     /// Returns the vector in the form that `execve` takes.
@@ -68,4 +72,10 @@ fn own() -> Option<*const *const c_char> {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn own() -> Option<*const *const c_char> {
     None
+}
+
+/// Returns a copy of the environment.
+#[cfg(not(target_os = "linux"))]
+fn copied() -> Rc<CStringArray> {
+    Rc::new(inherited(|_| false).finish())
 }

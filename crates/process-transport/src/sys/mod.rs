@@ -37,6 +37,7 @@
 //! | `mapping::Mapping` | it may go to another thread | it is an owner of its memory | `soon` |
 //! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
 //! | `one_thread` | the address leads to a variable of the library | `dlsym` found its name, and no library is unloaded | `one_thread` |
+//! | `known_environment` | the kernel writes only to memory that is borrowed for it | pointer and length are those of one slice | `soon`, `one_thread` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
@@ -103,6 +104,8 @@ mod fd_table;
 #[cfg(target_os = "linux")]
 mod kept_status;
 #[cfg(target_os = "linux")]
+mod known_environment;
+#[cfg(target_os = "linux")]
 mod launch;
 #[cfg(all(feature = "reactor", target_os = "linux"))]
 pub(crate) mod launch_threads;
@@ -160,7 +163,7 @@ pub(crate) use inherited::inherited as inherited_environment;
 pub(crate) use launch::{own_pid, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
-#[cfg(all(feature = "reactor", target_os = "linux"))]
+#[cfg(feature = "reactor")]
 pub(crate) use mask::of_this_thread as inherited_mask;
 pub(crate) use outcome::{
     ChildId, ChildSet, Cloned, FirstEnded, LaunchError, PassedFd, PeekOutcome, WaitOutcome,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 
 use super::orders::{Idle, Order, Orders, THREADS};
-use super::waiting::Waiting;
+use super::waiting::{Waiting, now};
 use crate::sys::launch::reserved::{Reserved, reserve_for_others};
 use crate::sys::raw;
 use crate::sys::this_process::ProcessMark;
@@ -124,9 +124,10 @@ impl Pool {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a thread do it. `id` is larger than those of the orders before.
+    /// Has a thread do it.
     pub(crate) fn order(&self, id: u64, launch: Order) {
-        let called = self.lock().add(id, launch);
+        let since = now();
+        let called = self.lock().add(id, since, launch);
         match called {
             Some((thread, Idle::Polls)) => self.called[thread].store(true, Release),
             Some((thread, Idle::Sleeps)) => {

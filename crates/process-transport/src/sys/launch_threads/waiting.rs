@@ -12,8 +12,12 @@ use super::orders::{Idle, Order};
 /// loop, which then stands still until the child has begun its program.
 const POLL_TIME: Duration = Duration::from_micros(150);
 
-/// Whether the thread polls before it sleeps: it does so if the last order after a launch came within the
-/// time of a poll. So only an order that is later than expected costs a poll.
+/// An order that was made in time, but comes later than this, is no reason to poll again. At rest a thread
+/// wakes up within 50 µs.
+const LATE: Duration = POLL_TIME.saturating_mul(2);
+
+/// Whether the thread polls before it sleeps: it does so if the last order after a launch was made within
+/// the time of a poll. So only an order that is later than expected costs a poll.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// When the launch was over, if it was the last thing that the thread did.
@@ -30,19 +34,20 @@ impl Waiting {
     /// Returns the next order, as soon as there is one.
     pub(super) fn next(
         &self,
-        next: &impl Fn(Idle) -> Option<Order>,
+        next: &impl Fn(Idle) -> Option<(Instant, Order)>,
         is_called: &impl Fn() -> bool,
     ) -> Order {
-        let Some(launched) = self.launched.take() else { return sleep(next) };
+        let Some(launched) = self.launched.take() else { return sleep(next).1 };
         let polled = if self.came_soon.get() { poll(launched, next, is_called) } else { None };
-        let order = polled.unwrap_or_else(|| sleep(next));
-        self.came_soon.set(launched.elapsed() < POLL_TIME);
+        let (since, order) = polled.unwrap_or_else(|| sleep(next));
+        let was_soon = since.saturating_duration_since(launched) < POLL_TIME;
+        self.came_soon.set(was_soon && launched.elapsed() < LATE);
         order
     }
 }
 
 /// Sleeps until there is an order.
-fn sleep(next: &impl Fn(Idle) -> Option<Order>) -> Order {
+fn sleep(next: &impl Fn(Idle) -> Option<(Instant, Order)>) -> (Instant, Order) {
     loop {
         match next(Idle::Sleeps) {
             Some(order) => return order,
@@ -55,9 +60,9 @@ fn sleep(next: &impl Fn(Idle) -> Option<Order>) -> Order {
 /// order is late, and the thread sleeps the next time: then it gets the processor sooner.
 fn poll(
     launched: Instant,
-    next: &impl Fn(Idle) -> Option<Order>,
+    next: &impl Fn(Idle) -> Option<(Instant, Order)>,
     is_called: &impl Fn() -> bool,
-) -> Option<Order> {
+) -> Option<(Instant, Order)> {
     let mut order = next(Idle::Polls);
     while order.is_none() && launched.elapsed() < POLL_TIME {
         thread::yield_now();
@@ -70,6 +75,6 @@ fn poll(
 }
 
 #[expect(clippy::disallowed_methods, reason = "a thread without a loop has no other clock")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
