@@ -12,8 +12,9 @@
 
 mod order;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::panic;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -85,42 +86,68 @@ struct Asked {
 /// The launches of one reactor.
 struct SoonLink {
     reactor: Handle,
-    /// `None` if there are no launch threads.
-    pool: Option<&'static Pool>,
+    /// `None` if there are no launch threads; empty as long as another thread starts them.
+    pool: OnceCell<Option<&'static Pool>>,
     replies: Arc<Replies>,
     /// With the numbers of their launches, in the order of these numbers.
     asked: WithCell<VecDeque<(u64, Asked)>>,
     /// How many launches the threads have.
     under_way: Cell<usize>,
-    _end: EndWatch,
+    /// A watch hears of one stop. The first launch after that replaces it.
+    end: RefCell<EndWatch>,
+    was_stopped: Cell<bool>,
 }
 
 impl SoonLink {
     /// Returns the link of this thread's reactor, and makes it if there is none.
     fn of(reactor: &Handle) -> Rc<Self> {
-        let is_usable =
-            |link: &&Rc<Self>| !link.reactor.is_closed() && link.pool.is_none_or(Pool::is_own);
+        let is_usable = |link: &&Rc<Self>| !link.reactor.is_closed() && !link.is_inherited();
         let known = LINK.with_borrow(|link| link.as_ref().filter(is_usable).cloned());
         if let Some(link) = known {
+            link.hear_of_the_next_stop();
             return link;
         }
         let link = Rc::new_cyclic(|me: &Weak<Self>| Self {
             reactor: reactor.clone(),
-            // Without threads this thread launches.
-            pool: pool().ok(),
+            pool: OnceCell::new(),
             replies: Arc::new(Replies::new(reactor.remote(), take_reply)),
             asked: WithCell::default(),
             under_way: Cell::new(0),
-            _end: reactor.io().watch_end(me.clone()),
+            end: RefCell::new(reactor.io().watch_end(me.clone())),
+            was_stopped: Cell::new(false),
         });
         let old = LINK.replace(Some(Rc::clone(&link)));
         drop(old);
         link
     }
 
+    fn hear_of_the_next_stop(self: &Rc<Self>) {
+        if self.was_stopped.take() {
+            let me: Weak<dyn OnEnd> = Rc::<Self>::downgrade(self);
+            let old = self.end.replace(self.reactor.io().watch_end(me));
+            drop(old);
+        }
+    }
+
+    /// Returns whether this is a forked copy, and the launch threads are those of its parent.
+    fn is_inherited(&self) -> bool {
+        self.pool.get().copied().flatten().is_some_and(|pool| !pool.is_own())
+    }
+
+    /// Returns the launch threads. Without them this thread launches.
+    fn pool(&self) -> Option<&'static Pool> {
+        match self.pool.get() {
+            Some(known) => *known,
+            None => match pool() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                started => *self.pool.get_or_init(|| started.ok()),
+            },
+        }
+    }
+
     /// Orders a launch, or has this thread launch in the next turn.
     fn begin(self: &Rc<Self>, id: u64, command: Box<Command>) {
-        match (self.pool, ThreadIdentity::of_this_thread()) {
+        match (self.pool(), ThreadIdentity::of_this_thread()) {
             (Some(pool), Some(identity)) => {
                 let inherits = command.identity.inherit_signals;
                 let mask = if inherits { sys::inherited_mask() } else { None };
@@ -151,7 +178,9 @@ impl SoonLink {
     #[must_use = "dropping it runs foreign code"]
     fn give_up(&self, id: u64) -> Option<Asked> {
         let asked = self.take_asked(id);
-        if let Some(order) = self.pool.and_then(|pool| pool.withdraw(id)) {
+        // In a forked copy, a lock of the pool may be held for ever.
+        let pool = self.pool.get().copied().flatten().filter(|pool| pool.is_own());
+        if let Some(order) = pool.and_then(|pool| pool.withdraw(id)) {
             self.on_over();
             drop(order);
         }
@@ -203,7 +232,8 @@ impl SoonLink {
     fn cancel_all(self: &Rc<Self>) {
         let mut panics = FirstPanic::default();
         for id in self.asked.with(|all| all.iter().map(|(id, _)| *id).collect::<Vec<_>>()) {
-            if let Some(Asked { protocol, promise }) = self.give_up(id) {
+            let asked = panics.catch(|| self.give_up(id)).flatten();
+            if let Some(Asked { protocol, promise }) = asked {
                 panics.catch(|| drop(protocol));
                 panics.catch(|| promise.settle(Err(Failed::Cancelled)));
             }
@@ -234,12 +264,13 @@ fn take_reply(_: &Handle) {
 
 impl OnEnd for SoonLink {
     fn stopped(self: Rc<Self>) {
+        self.was_stopped.set(true);
         self.cancel_all();
     }
 
     fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         // A forked copy has no part in what its parent has under way.
-        if !self.reactor.io().is_inherited() && self.pool.is_none_or(Pool::is_own) {
+        if !self.reactor.io().is_inherited() && !self.is_inherited() {
             self.cancel_all();
             self.replies.close().into_iter().for_each(LaunchReply::end_now);
         }

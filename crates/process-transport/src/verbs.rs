@@ -92,7 +92,7 @@ pub trait SpawnProcess: SealedSpawnProcess {
     /// is given. Children are launched in the order of the calls, but two at a time, so that their
     /// `connection_made` may come in another order.
     ///
-    /// Dropping or cancelling the result before it is given ends the launch; so do a stop of the
+    /// Dropping or cancelling the result before `connection_made` ends the launch; so do a stop of the
     /// loop, which fails the result with `Failed::Cancelled`, and the drop of the reactor. A child that was
     /// already started is then killed, with the group that it leads, also without
     /// [`kill_on_drop`](Command::kill_on_drop). It may have run its program for a moment. Use
@@ -111,9 +111,10 @@ pub trait SpawnProcess: SealedSpawnProcess {
     ///
     /// This thread launches in its next turn if no thread can be started, or if it has other ids,
     /// capabilities, filters, processors or another priority than the launch threads, which have those of
-    /// the thread that made the first call. Not compared are *namespaces* of a thread (`setns(2)`) and what
-    /// a thread no longer shares with the others (`unshare(2)`: directory, umask, descriptors). In such a
-    /// thread use `spawn_process`.
+    /// the thread that made the first call. Not compared are *namespaces* of a thread (`setns(2)`), what
+    /// a thread no longer shares with the others (`unshare(2)`: directory, umask, descriptors), and its
+    /// priority of input and output, personality, timer slack, memory policy and secure bits. A thread that
+    /// has changed one of these uses `spawn_process`.
     ///
     /// # Errors
     ///

@@ -13,7 +13,8 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use procession_core::{Failed, Signal};
@@ -150,17 +151,22 @@ fn a_stop_and_a_drop_of_the_reactor_leave_no_child() {
         for micros in [0, 20, 100, 300, 1000] {
             for count in [1, 3, 80] {
                 let mut reactor = Reactor::new().unwrap();
-                // A stop, with the launches at any stage.
-                let all = start(&reactor.handle(), count);
-                pause(Duration::from_micros(micros));
-                reactor.call_soon(|reactor| reactor.stop());
-                reactor.run().unwrap();
-                let taken = all.iter().filter_map(|one| one.try_take());
-                let begun: Vec<Process> = taken.filter_map(Result::ok).collect();
-                let alive = children().len();
-                assert_eq!(alive, begun.len(), "only children whose result was given live on");
-                for process in begun {
-                    process.signal(Signal::KILL).unwrap();
+                // Two stops, with the launches at any stage.
+                for _ in 0..2 {
+                    let all = start(&reactor.handle(), count);
+                    pause(Duration::from_micros(micros));
+                    reactor.call_soon(|reactor| reactor.stop());
+                    reactor.run().unwrap();
+                    let taken = all.iter().map(|one| one.try_take().expect("a result, or none"));
+                    let begun: Vec<Process> = taken.filter_map(Result::ok).collect();
+                    let alive = children().len();
+                    assert_eq!(alive, begun.len(), "only children whose result was given live on");
+                    for process in &begun {
+                        process.signal(Signal::KILL).unwrap();
+                    }
+                    for process in begun {
+                        reactor.block_on(process.ended()).unwrap().unwrap_err();
+                    }
                 }
                 // A drop, likewise.
                 let all = start(&reactor.handle(), count);
@@ -287,6 +293,19 @@ fn a_forked_copy_launches_with_threads_of_its_own() {
             until_two_launch_threads(&mut driver);
         });
         let mut reactor = kept.take().unwrap();
+        // A copy drops results, whatever the launch threads do at the fork. Launches that fail at
+        // once keep them busiest.
+        for _ in 0..40 {
+            let fails = |_| {
+                let command = command("/bin/true").arg("\0");
+                reactor.spawn_process_soon(Recorder::new().0, command)
+            };
+            let mut results: Option<Vec<_>> = Some((0..400).map(fails).collect());
+            sys::in_a_copy(|| {
+                sys::alarm(ms(20_000));
+                drop(results.take());
+            });
+        }
         // The copy has taken nothing of what was under way here.
         let mut begun = Vec::new();
         for started in under_way {
@@ -468,4 +487,47 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
+}
+
+/// A file that remembers which thread has asked for its number.
+struct AskedBy {
+    file: File,
+    thread: Arc<Mutex<Option<ThreadId>>>,
+}
+
+impl AsFd for AskedBy {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        *self.thread.lock().expect("nothing panics with it") = Some(thread::current().id());
+        self.file.as_fd()
+    }
+}
+
+/// Case LO-15.
+#[test]
+fn loops_that_begin_at_once_share_the_launch_threads() {
+    isolated("loops_that_begin_at_once_share_the_launch_threads", || {
+        let together = Arc::new(Barrier::new(4));
+        let begin = |_| {
+            let together = Arc::clone(&together);
+            thread::spawn(move || {
+                let mut reactor = Reactor::new().unwrap();
+                together.wait();
+                let has_launched_here = |_: &u32| {
+                    let by: Arc<Mutex<Option<ThreadId>>> = Arc::default();
+                    let file = File::open("/dev/null").unwrap();
+                    let file = AskedBy { file, thread: Arc::clone(&by) };
+                    let command = command("/bin/true").child_fd(5, Fd::inherit(file));
+                    let started = reactor.spawn_process_soon(Recorder::new().0, command);
+                    let process = reactor.block_on(started).unwrap();
+                    reactor.block_on(process.ended()).unwrap().unwrap();
+                    let by = *by.lock().unwrap();
+                    by == Some(thread::current().id())
+                };
+                // The first are launched here, until one loop has started the threads.
+                assert!((0..300).take_while(has_launched_here).count() < 300);
+            })
+        };
+        let loops: Vec<_> = (0..4).map(begin).collect();
+        loops.into_iter().for_each(|one| one.join().unwrap());
+    });
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 /// How many threads there are at most.
 pub(super) const THREADS: usize = 2;
 
-/// One launch. It does not unwind.
+/// One launch.
 pub(crate) type Order = Box<dyn FnOnce() + Send>;
 
 /// The orders that wait.

@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "a pool that lives as long as the process")]
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 
 use super::orders::{Idle, Order, Orders, THREADS};
@@ -50,17 +51,19 @@ pub(crate) fn pool() -> io::Result<&'static Pool> {
     if let Some(pool) = own() {
         return Ok(pool);
     }
-    let pool: &'static Pool = Box::leak(Box::new(Pool {
+    let pool = Arc::new(Pool {
         made_in: ProcessMark::new()?,
         orders: Mutex::default(),
         called: Default::default(),
         threads: Default::default(),
-    }));
+    });
     let results = [(); THREADS].map(|()| pool.start());
     // One thread is enough.
     if results.iter().all(Result::is_err) {
         results.into_iter().collect::<io::Result<()>>()?;
     }
+    // The program has it for ever, as its threads do.
+    let pool: &'static Pool = Box::leak(Box::new(pool));
     POOL.store(ptr::from_ref(pool).cast_mut(), Release);
     Ok(pool)
 }
@@ -83,14 +86,15 @@ impl Pool {
     }
 
     /// Starts the next thread.
-    fn start(&'static self) -> io::Result<()> {
+    fn start(self: &Arc<Self>) -> io::Result<()> {
         let Some(index) = self.threads.iter().position(|thread| thread.get().is_none()) else {
             return Ok(());
         };
         let reserved = Reserved::take_or_make()?;
+        let pool = Arc::clone(self);
         let run = move || {
             reserved.use_on_this_thread();
-            self.serve(index)
+            pool.serve(index)
         };
         // The thread begins with this mask, so no handler ever runs there.
         let old_mask = raw::set_mask(!LIBRARY_SIGNALS);
@@ -110,7 +114,8 @@ impl Pool {
         let is_called = || self.called[index].swap(false, Acquire);
         loop {
             let launch = waiting.next(&next, &is_called);
-            launch();
+            // What it drops is the program's, and may panic. The hook has reported it.
+            panic::catch_unwind(AssertUnwindSafe(launch)).ok();
             waiting.on_launched();
         }
     }
@@ -137,5 +142,30 @@ impl Pool {
     /// Takes an order back; `None` if a thread has begun it.
     pub(crate) fn withdraw(&self, id: u64) -> Option<Order> {
         self.lock().withdraw(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_no_launch_thread() {
+        let pool = pool().unwrap();
+        let (sender, done) = mpsc::channel();
+        for at in 0..8 {
+            let sender = sender.clone();
+            let order = move || {
+                assert!(at >= 4, "on purpose");
+                sender.send(at).unwrap();
+            };
+            pool.order(u64::MAX - 8 + at, Box::new(order));
+        }
+        for _ in 4..8 {
+            done.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
     }
 }
