@@ -35,6 +35,7 @@ use crate::error::SpawnError;
 use crate::program_end::AtProgramEnd;
 use crate::recording;
 use crate::spawned::{Spawned, Stopwatch};
+use crate::sys;
 use crate::sys::launch_threads::{Pool, ThreadIdentity, pool};
 use crate::trace;
 
