@@ -52,14 +52,15 @@ impl fmt::Display for Ratio {
 /// above it: the most for which each side has a probability of at most 2.5 %.
 fn outside(rounds: usize) -> Option<usize> {
     let rounds = u32::try_from(rounds).ok()?;
-    // The probability that exactly `below` of the values are below the true median.
-    let mut exactly = 0.5_f64.powi(i32::try_from(rounds).ok()?);
-    let mut at_most = exactly;
+    // The probability that exactly `below` of the values are below the true median, as a logarithm: no
+    // number is as small as that of none of a thousand values.
+    let mut exactly = -f64::from(rounds);
+    let mut at_most = exactly.exp2();
     let mut below = 0;
     while at_most <= 0.025 && below < rounds {
         below += 1;
-        exactly *= f64::from(rounds - below + 1) / f64::from(below);
-        at_most += exactly;
+        exactly += (f64::from(rounds - below + 1) / f64::from(below)).log2();
+        at_most += exactly.exp2();
     }
     usize::try_from(below.checked_sub(1)?).ok()
 }
@@ -77,6 +78,7 @@ mod tests {
         }
         // Five runs of 151 rounds are pooled.
         assert_eq!(outside(755), Some(350));
+        assert_eq!(outside(5000), Some(2430));
     }
 
     #[test]
