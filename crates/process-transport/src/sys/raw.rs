@@ -4,13 +4,17 @@
 //! no function allocates, locks, panics or drops an owner. The calls go through `syscall(2)`,
 //! because the C library's wrappers keep state (the thread list for `setuid`, cancellation). A
 //! failed call leaves its number in the calling thread's `errno`, which the parent does not read.
-//!
-//! Length: each call is one function with its invariant, and they share `check`.
 #![expect(unsafe_code, reason = "system calls of a child before its exec")]
+
+mod signals;
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::io;
 use std::ptr;
+
+#[cfg(feature = "reactor")]
+pub(super) use signals::mask;
+pub(super) use signals::{is_caught, is_ignored, set_default, set_mask, set_no_op};
 
 /// A value, or the error number.
 pub(super) type Call<T = ()> = Result<T, i32>;
@@ -281,88 +285,6 @@ pub(super) fn raise(signal: c_int) -> Call {
     let own = check(pid())?;
     // SAFETY: no pointer is passed.
     check(unsafe { libc::syscall(libc::SYS_kill, own, signal) }).map(drop)
-}
-
-/// The size of the kernel's signal set, in bytes.
-const SIGSET_BYTES: usize = 8;
-
-/// Large enough for the kernel's `struct sigaction` of every architecture; all zeros is the default
-/// action.
-type KernelSigaction = [usize; 8];
-
-/// Sets a disposition to the default.
-pub(super) fn set_default(signal: c_int) -> Call {
-    const DEFAULT: KernelSigaction = [0; 8];
-    let old = ptr::null_mut::<KernelSigaction>();
-    // SAFETY: the new action is a constant that is large enough; the old one is not asked for.
-    check(unsafe {
-        libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), old, SIGSET_BYTES)
-    })
-    .map(drop)
-}
-
-/// Returns whether a handler is installed: neither the default nor ignored.
-pub(super) fn is_caught(signal: c_int) -> bool {
-    disposition(signal).is_some_and(|handler| handler > libc::SIG_IGN)
-}
-
-/// Returns whether the signal is ignored.
-pub(super) fn is_ignored(signal: c_int) -> bool {
-    disposition(signal) == Some(libc::SIG_IGN)
-}
-
-/// Returns the address of the handler, or the constant for the default or for ignored.
-fn disposition(signal: c_int) -> Option<usize> {
-    let new = ptr::null::<KernelSigaction>();
-    let mut old: KernelSigaction = [0; 8];
-    // SAFETY: the old action is written to a local that is large enough; none is set.
-    let result = check(unsafe {
-        libc::syscall(libc::SYS_rt_sigaction, signal, new, old.as_mut_ptr(), SIGSET_BYTES)
-    });
-    result.ok().map(|_| old[0])
-}
-
-extern "C" fn nothing(_: c_int) {}
-
-/// Installs a handler that does nothing.
-///
-/// It uses the C library's call: on some architectures the kernel needs the library's return
-/// trampoline.
-pub(super) fn set_no_op(signal: c_int) {
-    let handler: extern "C" fn(c_int) = nothing;
-    // SAFETY: all zeros is a valid `sigaction`: the default action, empty mask, no flags.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler as usize;
-    // SAFETY: `action` is initialised, and its handler touches nothing. The call is
-    // async-signal-safe (POSIX.1-2024, 2.4.3).
-    let _result = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
-}
-
-/// Sets the signal mask and returns the previous one; one bit for each signal, bit 0 for signal 1.
-pub(super) fn set_mask(mask: u64) -> Call<u64> {
-    let mut old = 0_u64;
-    // SAFETY: both pointers lead to locals of the size that is passed.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const mask,
-            &raw mut old,
-            SIGSET_BYTES,
-        )
-    })?;
-    Ok(old)
-}
-
-/// Returns the signal mask, as for [`set_mask`].
-#[cfg(feature = "reactor")]
-pub(super) fn mask() -> Call<u64> {
-    let (mut now, new) = (0_u64, ptr::null::<u64>());
-    // SAFETY: no new mask is set; the other pointer leads to a local of the size that is passed.
-    check(unsafe {
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, new, &raw mut now, SIGSET_BYTES)
-    })?;
-    Ok(now)
 }
 
 /// `execve(2)`; returns only on failure, with the error number.
