@@ -10,7 +10,7 @@ use std::time::Duration;
 use procession_core::{Signal, WriteError};
 use procession_protocol::Process;
 
-use crate::util::{Event, PROBE, PROMPTLY, WATCHDOG, behaviour, command, ms, probe, sh};
+use crate::util::{Event, PROBE, PROMPTLY, WATCHDOG, behaviour, bound, command, ms, probe, sh};
 
 /// Returns whether the event is data on standard output.
 fn out(event: &Event) -> bool {
@@ -24,7 +24,10 @@ fn a_write_that_nobody_reads_does_not_block_the_loop() {
         // It reads nothing for as long as it lives, so whatever waits for that never returns.
         let child = driver.spawn(command("/bin/sleep").arg("600"));
         let ticks = driver.ticker();
-        child.process.write(vec![0; 64 << 20]);
+        let data = vec![0; 64 << 20];
+        let from = driver.now();
+        child.process.write(data);
+        assert!(driver.now() - from < bound(ms(200)), "the write returned late");
         driver.until("the timer has run many times", WATCHDOG, || ticks.get() >= 50);
         assert!(child.process.write_buffered(0) > 63 << 20);
         child.process.signal(Signal::KILL).unwrap();

@@ -51,9 +51,9 @@ impl Wait {
 
     /// Waits for events, at most for `timeout`. A signal ends the wait early, without events.
     ///
-    /// Always inlined, as all code is that makes a system call for each event: the processor
-    /// mispredicts the first return after a system call if the kernel protects its own returns, and
-    /// that takes longer than 100 ns.
+    /// Always inlined, as all code is that makes a system call for each event. On some processors the
+    /// first return after a system call takes up to 100 ns, likely because the kernel protects its own
+    /// returns.
     #[inline(always)]
     pub(crate) fn wait(
         &mut self,
