@@ -6,18 +6,17 @@
 //! failed call leaves its number in the calling thread's `errno`, which the parent does not read.
 #![expect(unsafe_code, reason = "system calls of a child before its exec")]
 
+mod call;
 mod signals;
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
-use std::io;
 use std::ptr;
 
+use call::check;
+pub(super) use call::{Call, last_errno};
 #[cfg(feature = "reactor")]
 pub(super) use signals::mask;
 pub(super) use signals::{is_caught, is_ignored, set_default, set_mask, set_no_op};
-
-/// A value, or the error number.
-pub(super) type Call<T = ()> = Result<T, i32>;
 
 /// The calls that change ids. On these systems the plain names are older calls, which cut ids to 16
 /// bits.
@@ -56,15 +55,6 @@ pub(super) type KernelLimit = libc::rlimit64;
 
 /// The value for no limit.
 pub(super) const UNLIMITED: u64 = libc::RLIM64_INFINITY;
-
-fn check(result: c_long) -> Call<c_long> {
-    if result < 0 { Err(last_errno()) } else { Ok(result) }
-}
-
-/// Returns the error number of the last failed call.
-pub(super) fn last_errno() -> i32 {
-    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
-}
 
 /// `close_range(2)`: closes, or marks, all descriptors from `first` to `last`.
 pub(super) fn close_range(first: u32, last: u32, flags: c_uint) -> Call {

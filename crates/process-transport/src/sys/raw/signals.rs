@@ -8,7 +8,7 @@ use std::ffi::c_int;
 use std::ffi::c_long;
 use std::ptr;
 
-use super::{Call, check};
+use super::call::{Call, check};
 
 /// The size of the kernel's signal set, in bytes.
 const SIGSET_BYTES: usize = 8;
