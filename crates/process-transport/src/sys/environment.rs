@@ -33,15 +33,16 @@ pub(super) enum Environment<'a> {
 }
 
 impl<'a> Environment<'a> {
-    /// Chooses the environment. Call it when no foreign code runs any more before the clone.
-    pub(super) fn of(request: &'a Request) -> Self {
+    /// Chooses the environment. Call it when no foreign code runs any more before the clone. `own_pid` is
+    /// the number of this process.
+    pub(super) fn of(request: &'a Request, own_pid: u32) -> Self {
         if let Some(envp) = &request.envp {
             return Self::Prepared(envp);
         }
         if let Some(own) = own() {
             return Self::Own(own);
         }
-        Self::Copied(copied())
+        Self::Copied(copied(own_pid))
     }
 
     /// Returns the vector in the form that `execve` takes.
@@ -76,6 +77,6 @@ fn own() -> Option<*const *const c_char> {
 
 /// Returns a copy of the environment.
 #[cfg(not(target_os = "linux"))]
-fn copied() -> Rc<CStringArray> {
+fn copied(_: u32) -> Rc<CStringArray> {
     Rc::new(inherited(|_| false).finish())
 }

@@ -26,14 +26,14 @@ thread_local! {
     static KNOWN: RefCell<Option<KnownEnvironment>> = const { RefCell::new(None) };
 }
 
-/// Returns the environment of this process.
-pub(super) fn current() -> Rc<CStringArray> {
+/// Returns the environment of this process, whose number is `own_pid`.
+pub(super) fn current(own_pid: u32) -> Rc<CStringArray> {
     let kept = KNOWN.try_with(|known| {
         let mut known = known.borrow_mut();
-        if !known.as_mut().is_some_and(KnownEnvironment::still_holds) {
+        if !known.as_mut().is_some_and(|known| known.still_holds(own_pid)) {
             *known = None;
         }
-        Rc::clone(&known.get_or_insert_with(KnownEnvironment::copied).copy)
+        Rc::clone(&known.get_or_insert_with(|| KnownEnvironment::copied(own_pid)).copy)
     });
     kept.unwrap_or_else(|_| Rc::new(copied()))
 }
@@ -53,33 +53,33 @@ struct KnownEnvironment {
 }
 
 impl KnownEnvironment {
-    fn copied() -> Self {
+    fn copied(own_pid: u32) -> Self {
         let copy = Rc::new(copied());
         // Without pieces the copy never holds.
-        let (pieces, expected) = described(&copy).unwrap_or_default();
+        let (pieces, expected) = described(&copy, own_pid).unwrap_or_default();
         Self { copy, pieces, expected, found: Vec::new() }
     }
 
-    fn still_holds(&mut self) -> bool {
+    fn still_holds(&mut self, own_pid: u32) -> bool {
         self.found.resize(self.expected.len(), 0);
         !self.pieces.is_empty()
-            && read_memory(&self.pieces, &mut self.found).is_some()
+            && read_memory(own_pid, &self.pieces, &mut self.found).is_some()
             && self.found == self.expected
     }
 }
 
 /// Returns the pieces of memory that have the environment, and what they have if it is that of the copy.
 /// Returns `None` if it is another one by now, or if it is not worth a comparison.
-fn described(copy: &CStringArray) -> Option<(Vec<libc::iovec>, Vec<u8>)> {
+fn described(copy: &CStringArray, own_pid: u32) -> Option<(Vec<libc::iovec>, Vec<u8>)> {
     unsafe extern "C" {
         static environ: *const *const c_char;
     }
     let mut array = [0; size_of::<usize>()];
     let variable = piece((&raw const environ).addr(), array.len());
-    read_memory(&[variable], &mut array)?;
+    read_memory(own_pid, &[variable], &mut array)?;
     let mut pointers = vec![0; (copy.strings().len() + 1) * array.len()];
     let mut pieces = vec![variable, piece(usize::from_ne_bytes(array), pointers.len())];
-    read_memory(&pieces[1..], &mut pointers)?;
+    read_memory(own_pid, &pieces[1..], &mut pointers)?;
     let (addresses, _) = pointers.as_chunks();
     let mut expected = [&array, &*pointers].concat();
     for (address, string) in addresses.iter().zip(copy.iter()) {
@@ -104,10 +104,10 @@ fn piece(address: usize, length: usize) -> libc::iovec {
 }
 
 /// Reads pieces of this process's memory, which fill the buffer; `None` if they cannot be read.
-fn read_memory(pieces: &[libc::iovec], into: &mut [u8]) -> Option<()> {
+fn read_memory(own_pid: u32, pieces: &[libc::iovec], into: &mut [u8]) -> Option<()> {
     let buffer = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     let count = libc::c_ulong::try_from(pieces.len()).ok()?;
-    let this = libc::pid_t::try_from(std::process::id()).ok()?;
+    let this = libc::pid_t::try_from(own_pid).ok()?;
     // SAFETY: the kernel writes to the buffer alone, which leads to a slice. It reads the pieces as
     // numbers, and memory that is not there is an error.
     let read =
@@ -117,33 +117,36 @@ fn read_memory(pieces: &[libc::iovec], into: &mut [u8]) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::process;
     use std::rc::Rc;
 
     use super::{KnownEnvironment, current, read_memory};
 
     #[test]
     fn a_copy_is_kept_while_it_holds() {
-        let (first, second) = (current(), current());
+        let (first, second) = (current(process::id()), current(process::id()));
         assert_eq!(first.iter().collect::<Vec<_>>(), second.iter().collect::<Vec<_>>());
         let mut byte = [0];
-        if read_memory(&[super::piece(first.as_ptr().addr(), 1)], &mut byte).is_some() {
+        if read_memory(process::id(), &[super::piece(first.as_ptr().addr(), 1)], &mut byte)
+            .is_some()
+        {
             assert!(Rc::ptr_eq(&first, &second));
         }
     }
 
     #[test]
     fn other_content_and_memory_that_is_gone_end_a_copy() {
-        let mut known = KnownEnvironment::copied();
-        let kept = known.still_holds();
+        let mut known = KnownEnvironment::copied(process::id());
+        let kept = known.still_holds(process::id());
         assert!(!known.pieces.is_empty() || !kept);
         if let Some(last) = known.expected.last_mut() {
             *last = b'x';
-            assert!(!known.still_holds());
+            assert!(!known.still_holds(process::id()));
         }
-        known = KnownEnvironment::copied();
+        known = KnownEnvironment::copied(process::id());
         if let Some(last) = known.pieces.last_mut() {
             last.iov_base = std::ptr::without_provenance_mut(1);
-            assert!(!known.still_holds());
+            assert!(!known.still_holds(process::id()));
         }
     }
 }

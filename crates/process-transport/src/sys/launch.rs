@@ -232,7 +232,7 @@ impl Launcher {
             request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
         let cpus = request.affinity_mask();
         let score = request.oom_score_adj.map(|score| score.to_string());
-        let environment = Environment::of(request);
+        let environment = Environment::of(request, self.made_in.owner());
         let is_watched = request.parent_death_signal.is_some();
         let may_be_elsewhere = is_watched && attempts::may_be_elsewhere();
         let parent = ParentIdentity::new(self.made_in.owner(), may_be_elsewhere);

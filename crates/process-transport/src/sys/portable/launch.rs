@@ -73,7 +73,7 @@ pub(crate) fn launch(
     // In the child, only its exec or its end closes this.
     let (started, running) = platform::pipe_above_stdio().map_err(LaunchError::Clone)?;
     let running = above_all(running, &moves).map_err(LaunchError::Clone)?;
-    let environment = Environment::of(request);
+    let environment = Environment::of(request, own_pid());
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
     // From here until the place is settled nothing interrupts this thread.
     let place = match request.entry.map(owned::reserve).transpose() {
