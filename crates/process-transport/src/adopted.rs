@@ -14,16 +14,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::own_children::{OwnChildren, ReapScope, own_children};
-use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, ProcessMutex, WaitOutcome};
 
 /// Whether the program has asked for it.
 static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);
 
 /// The numbers that were seen during launches, each with the count of launches begun by then.
-static SIGHTED: Mutex<BTreeMap<u32, u64>> = Mutex::new(BTreeMap::new());
+static SIGHTED: ProcessMutex<BTreeMap<u32, u64>> = ProcessMutex::new();
 
 /// Makes this process reap adopted children from now on; the widest choice so far counts.
 #[cfg(feature = "reactor")]
@@ -46,7 +45,7 @@ pub(crate) fn reap() -> LookOutcome {
     if !IS_ASKED_FOR.load(Ordering::SeqCst) {
         return LookOutcome::Done;
     }
-    let mut sighted = SIGHTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut sighted = SIGHTED.lock();
     let mut own = own_children();
     let mut look =
         AdoptedReaper { own: &mut own, before: std::mem::take(&mut sighted), now: BTreeMap::new() };

@@ -1,9 +1,9 @@
 //! Orphans: children whose owner dropped them or whose reactor is gone. Every later spawn and wait,
 //! and every live reactor, reaps them, without callbacks.
 
+#[cfg(feature = "reactor")]
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "reactor")]
 use procession_core::Signal;
@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::adopted;
 use crate::own_children::{KnownEnd, try_reap};
-use crate::sys::{self, ProcessMark, WaitOutcome};
+use crate::sys::{self, ProcessMutex, WaitOutcome};
 use crate::watchers;
 
 /// A child without an owner.
@@ -43,25 +43,8 @@ impl Orphan {
     }
 }
 
-/// The orphans of one process.
-struct OrphanList {
-    /// The mark of the process that they belong to; `None` before the first one.
-    of: Option<ProcessMark>,
-    orphans: Vec<Orphan>,
-}
-
-static ORPHANS: Mutex<OrphanList> = Mutex::new(OrphanList { of: None, orphans: Vec::new() });
-
-/// Returns the orphans of this process. A forked copy inherits the list, but these are not its
-/// children, and it may have opened other files on the numbers of their pidfds. So it forgets them.
-fn orphan_list() -> MutexGuard<'static, OrphanList> {
-    let mut orphan_list = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    if orphan_list.of.as_ref().is_some_and(|mark| !mark.is_own()) {
-        orphan_list.of = None;
-        mem::forget(mem::take(&mut orphan_list.orphans));
-    }
-    orphan_list
-}
+/// The orphans of this process. Those of its parent are no children of a forked copy.
+static ORPHANS: ProcessMutex<Vec<Orphan>> = ProcessMutex::new();
 
 /// Reaps a child that nobody waits for, or puts it on the list.
 pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
@@ -72,28 +55,21 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
 }
 
 fn leave_to_others(orphan: Orphan) {
-    let mut orphan_list = orphan_list();
-    if orphan_list.of.is_none() {
-        // Without memory for a page, a forked copy cannot notice that it is one; that is no reason
-        // to lose an orphan.
-        orphan_list.of = ProcessMark::new().ok();
-    }
-    orphan_list.orphans.push(orphan);
-    drop(orphan_list);
+    ORPHANS.lock().push(orphan);
     watchers::notify_all();
 }
 
 /// Reaps the orphans that have ended, and adopted processes if the program asked for it; called at
 /// every spawn and every wait.
 pub(crate) fn reap() {
-    orphan_list().orphans.retain(|orphan| !orphan.try_reap());
+    ORPHANS.lock().retain(|orphan| !orphan.try_reap());
     adopted::reap();
 }
 
 /// Removes and returns all orphans.
 #[cfg(feature = "reactor")]
 pub(crate) fn take_all() -> Vec<Orphan> {
-    mem::take(&mut orphan_list().orphans)
+    mem::take(&mut *ORPHANS.lock())
 }
 
 /// How many milliseconds to wait for a killed child before it becomes an orphan. Only a child in an

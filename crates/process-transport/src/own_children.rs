@@ -15,17 +15,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, WaitOutcome};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, ProcessMutex, WaitOutcome};
 use crate::trace;
 use crate::watchers;
 
 /// Which adopted processes this process reaps beside its own children.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "it is asked for on a loop"))]
 pub(crate) enum ReapScope {
     /// Only those that a termination meets in its group.
+    #[default]
     Nobody,
     /// Members of groups that children of ours lead or led.
     Members,
@@ -51,7 +53,8 @@ impl OwnChild {
     }
 }
 
-/// The known children of this process.
+/// The known children of this process. A forked copy begins without any.
+#[derive(Default)]
 pub(crate) struct OwnChildren {
     pub(crate) adopts: ReapScope,
     /// Each child by its number.
@@ -59,25 +62,21 @@ pub(crate) struct OwnChildren {
     /// The running launches, in the order in which they began, each with the group that it joins. There
     /// are as many as threads that launch.
     launching: Vec<(u64, Option<u32>)>,
-    launches: u64,
     /// Groups whose leader is reaped.
     left: BTreeSet<u32>,
     /// An unreaped child of ours hid other children from a look.
     pub(crate) hides: bool,
 }
 
-static OWN: Mutex<OwnChildren> = Mutex::new(OwnChildren {
-    adopts: ReapScope::Nobody,
-    own: BTreeMap::new(),
-    launching: Vec::new(),
-    launches: 0,
-    left: BTreeSet::new(),
-    hides: false,
-});
+static OWN: ProcessMutex<OwnChildren> = ProcessMutex::new();
+
+/// How many launches have begun; changed under the lock. A forked copy continues the count, so that no
+/// launch has the number of one of its parent's.
+static LAUNCHES: AtomicU64 = AtomicU64::new(0);
 
 /// Locks the list. No watcher is notified, and no thread parks, under this lock.
 pub(crate) fn own_children() -> MutexGuard<'static, OwnChildren> {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+    OWN.lock()
 }
 
 impl OwnChildren {
@@ -93,7 +92,7 @@ impl OwnChildren {
 
     /// Returns how many launches have begun so far.
     pub(crate) fn launches(&self) -> u64 {
-        self.launches
+        LAUNCHES.load(Ordering::Relaxed)
     }
 
     /// Returns whether each of the first `launches` launches is over.
@@ -134,8 +133,7 @@ pub(crate) struct RunningLaunch(u64);
 /// Begins a launch; `joins` is the group of another process that the child joins.
 pub(crate) fn launching(joins: Option<u32>) -> RunningLaunch {
     let mut own = own_children();
-    let serial = own.launches;
-    own.launches += 1;
+    let serial = LAUNCHES.fetch_add(1, Ordering::Relaxed);
     own.launching.push((serial, joins));
     RunningLaunch(serial)
 }
@@ -211,4 +209,31 @@ pub(crate) fn try_reap(
         watchers::notify_all();
     }
     Ok(waited)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use procession_test_support::sys::{alarm, assert_exits_with_0, fork};
+
+    use super::*;
+    use crate::Command;
+
+    /// The lock is held, and a launch runs, while the program forks.
+    #[test]
+    fn a_forked_copy_neither_waits_for_its_parents_launches_nor_knows_its_children() {
+        let launch = launching(None);
+        let held = own_children();
+        let copy = fork(|| {
+            alarm(Duration::from_secs(20));
+            assert!(!own_children().is_launching());
+            let mut child = Command::new("/bin/true").spawn().expect("it starts");
+            assert!(child.wait().expect("it ends").is_ok());
+            0
+        });
+        drop(held);
+        drop(launch);
+        assert_exits_with_0(copy, "the copy");
+    }
 }

@@ -87,7 +87,7 @@ struct Asked {
 /// The launches of one reactor.
 struct SoonLink {
     reactor: Handle,
-    /// `None` if there are no launch threads; empty as long as another thread starts them.
+    /// `None` if there are no launch threads; empty as long as they may still start.
     pool: OnceCell<Option<&'static Pool>>,
     replies: Arc<Replies>,
     /// With the numbers of their launches, in the order of these numbers.

@@ -31,7 +31,7 @@ mod on {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::ffi::OsStr;
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+    use std::sync::Arc;
     use std::thread;
 
     use procession_core::Signal;
@@ -40,7 +40,7 @@ mod on {
 
     use super::SentTo;
     use crate::error::SpawnError;
-    use crate::sys::WaitOutcome;
+    use crate::sys::{ProcessMutex, WaitOutcome};
 
     /// What is to be told.
     type Told = Vec<Box<dyn FnOnce()>>;
@@ -87,18 +87,14 @@ mod on {
     }
 
     /// The spans of the children that are not reaped, by process id.
-    static SPANS: Mutex<BTreeMap<u32, Arc<Span>>> = Mutex::new(BTreeMap::new());
-
-    fn spans() -> MutexGuard<'static, BTreeMap<u32, Arc<Span>>> {
-        SPANS.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    static SPANS: ProcessMutex<BTreeMap<u32, Arc<Span>>> = ProcessMutex::new();
 
     /// Returns the span of a child of this process; a disabled one if the child is reaped, or unknown.
     ///
     /// The span's target is `procession`, its name `child`, and its level INFO.
     pub fn child_span(pid: u32) -> Span {
         // The subscriber's code, which a clone calls, runs without the lock.
-        let span = spans().get(&pid).cloned();
+        let span = SPANS.lock().get(&pid).cloned();
         span.map_or_else(Span::none, |span| Span::clone(&span))
     }
 
@@ -110,7 +106,7 @@ mod on {
             return;
         }
         info!(target: "procession", parent: &span, "started");
-        let old = spans().insert(pid, Arc::new(span));
+        let old = SPANS.lock().insert(pid, Arc::new(span));
         drop(old);
     }
 
@@ -127,7 +123,7 @@ mod on {
             return;
         }
         // The reap may remove the span before the subscriber gets the event.
-        let span = spans().get(&pid).cloned();
+        let span = SPANS.lock().get(&pid).cloned();
         tell(move || {
             let span = span.map_or_else(Span::none, |span| Span::clone(&span));
             let what = match to {
@@ -140,7 +136,7 @@ mod on {
 
     /// Closes the span of a child that is reaped.
     pub(crate) fn exited(pid: u32, outcome: &WaitOutcome) {
-        let Some(span) = spans().remove(&pid) else { return };
+        let Some(span) = SPANS.lock().remove(&pid) else { return };
         match *outcome {
             WaitOutcome::Running => tell(move || drop(span)),
             WaitOutcome::Reaped(status, _) | WaitOutcome::Kept(status) => {

@@ -1,6 +1,8 @@
 //! Notifies reactors, on any thread, that there is something to reap.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use crate::sys::ProcessMutex;
 
 /// A receiver of notifications.
 pub(crate) trait ReapListener: Send + Sync {
@@ -11,12 +13,13 @@ pub(crate) trait ReapListener: Send + Sync {
     fn notify(&self);
 }
 
-static LISTENERS: Mutex<Vec<Arc<dyn ReapListener>>> = Mutex::new(Vec::new());
+/// The watchers of this process. A forked copy does not notify its parent's reactors.
+static LISTENERS: ProcessMutex<Vec<Arc<dyn ReapListener>>> = ProcessMutex::new();
 
 /// Adds a watcher, which is notified whenever there is something to reap.
 #[cfg(feature = "reactor")]
 pub(crate) fn watch(watcher: impl ReapListener + 'static) {
-    let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut watchers = LISTENERS.lock();
     watchers.retain(|watcher| !watcher.is_over());
     watchers.push(Arc::new(watcher));
 }
@@ -24,7 +27,7 @@ pub(crate) fn watch(watcher: impl ReapListener + 'static) {
 /// Notifies all watchers.
 pub(crate) fn notify_all() {
     let watchers = {
-        let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = LISTENERS.lock();
         watchers.retain(|watcher| !watcher.is_over());
         watchers.clone()
     };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::process;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::ScopeError;
+use crate::sys::ProcessMutex;
 
 /// The longest name, in bytes. The folder's name has more, and at most 255.
 const MOST_BYTES: usize = 200;
@@ -31,13 +31,8 @@ const RESERVED: [&str; 18] = [
     "rdma",
 ];
 
-/// The names in use, each with the process that uses it: a forked copy inherits the list, and the
-/// scopes in it are its parent's.
-static USED: Mutex<BTreeSet<(u32, String)>> = Mutex::new(BTreeSet::new());
-
-fn used() -> MutexGuard<'static, BTreeSet<(u32, String)>> {
-    USED.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// The names that this process uses. The scopes that a forked copy has inherited are its parent's.
+static USED: ProcessMutex<BTreeSet<String>> = ProcessMutex::new();
 
 /// A name in use, until its drop.
 #[derive(Debug)]
@@ -52,7 +47,7 @@ impl UsedName {
             return Err(ScopeError::Name { name: name.to_owned(), why });
         }
         let owner = process::id();
-        if !used().insert((owner, name.to_owned())) {
+        if !USED.lock().insert(name.to_owned()) {
             return Err(ScopeError::Exists(name.to_owned()));
         }
         Ok(Self { owner, name: name.to_owned() })
@@ -70,7 +65,9 @@ impl UsedName {
 
 impl Drop for UsedName {
     fn drop(&mut self) {
-        used().remove(&(self.owner, self.name.clone()));
+        if self.is_own() {
+            USED.lock().remove(&self.name);
+        }
     }
 }
 

@@ -5,15 +5,15 @@
 //! guards this: if the flag were set while another such child is there, that child's new user could
 //! read and write this memory.
 
-use std::sync::{Mutex, PoisonError};
-
 use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
 
-static CHANGING_IDS: Mutex<()> = Mutex::new(());
+use super::process_mutex::ProcessMutex;
+
+static CHANGING_IDS: ProcessMutex<()> = ProcessMutex::new();
 
 /// Runs `clone`, which returns when the child has left our memory, and restores the flag.
 pub(super) fn kept<R>(clone: impl FnOnce() -> R) -> R {
-    let _one_at_a_time = CHANGING_IDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one_at_a_time = CHANGING_IDS.lock();
     let before = dumpable_behavior();
     let result = clone();
     if matches!(before, Ok(DumpableBehavior::Dumpable)) && dumpable_behavior() != before {

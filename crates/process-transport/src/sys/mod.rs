@@ -36,6 +36,7 @@
 //! | `mapping::AllAtomic` | all zeros is a valid value, and other processes may write to it | the fields of its implementors are atomics | every spawning test |
 //! | `mapping::Mapping` | it may go to another thread | it is an owner of its memory | `soon` |
 //! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
+//! | `process_mutex` | a value lives as long as a reference to it | it is never freed once another thread can see it | `forked_copies`, `own_children` |
 //! | `one_thread` | the address leads to a variable of the library | `dlsym` found its name, and no library is unloaded | `one_thread` |
 //! | `known_environment` | the kernel writes only to memory that is borrowed for it | pointer and length are those of one slice | `soon`, `one_thread` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
@@ -77,6 +78,7 @@ mod parent;
 mod paths;
 mod pid_variable;
 pub(crate) mod platform;
+mod process_mutex;
 mod report;
 mod request;
 mod sigpipe;
@@ -176,6 +178,7 @@ pub(crate) use owned::{ScopePlace, enter_scope};
 pub(crate) use paths::launch_on_best;
 #[cfg(target_os = "linux")]
 pub(crate) use proc_stat::ProcStat;
+pub(crate) use process_mutex::ProcessMutex;
 pub(crate) use request::{Birthplace, Credentials, Group, PreExec, RareRequest, Request};
 #[cfg(target_os = "linux")]
 pub(crate) use signal::send_by_pidfd;
@@ -186,7 +189,6 @@ pub(crate) use take_number::{close_on_exec, take};
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
-pub(crate) use this_process::ProcessMark;
 pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
 pub(crate) use wait::stopped_by;
 pub(crate) use wait::{own_peak_kib, peek, try_reap};

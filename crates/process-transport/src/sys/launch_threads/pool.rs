@@ -6,12 +6,13 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 
 use super::orders::{Idle, Order, Orders, THREADS};
 use super::waiting::{Waiting, now};
 use crate::sys::launch::reserved::{Reserved, reserve_for_others};
+use crate::sys::process_mutex::ProcessMutex;
 use crate::sys::raw;
 use crate::sys::this_process::ProcessMark;
 
@@ -36,18 +37,13 @@ static POOL: AtomicPtr<Pool> = AtomicPtr::new(ptr::null_mut());
 ///
 /// # Errors
 ///
-/// No thread, memory or descriptor is left; or another thread is starting the pool.
+/// No thread, memory or descriptor is left.
 pub(crate) fn pool() -> io::Result<&'static Pool> {
     if let Some(pool) = own() {
         return Ok(pool);
     }
-    static STARTING: Mutex<()> = Mutex::new(());
-    // It is not waited for: in a forked copy it may be locked for ever.
-    let _guard = match STARTING.try_lock() {
-        Ok(guard) => guard,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
-    };
+    static STARTING: ProcessMutex<()> = ProcessMutex::new();
+    let _guard = STARTING.lock();
     if let Some(pool) = own() {
         return Ok(pool);
     }
