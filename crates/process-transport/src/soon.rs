@@ -12,9 +12,8 @@
 
 mod order;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io;
 use std::panic;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -87,8 +86,8 @@ struct Asked {
 /// The launches of one reactor.
 struct SoonLink {
     reactor: Handle,
-    /// `None` if there are no launch threads; empty as long as they may still start.
-    pool: OnceCell<Option<&'static Pool>>,
+    /// `None` if there are no launch threads. Then this thread launches.
+    pool: Option<&'static Pool>,
     replies: Arc<Replies>,
     /// With the numbers of their launches, in the order of these numbers.
     asked: WithCell<VecDeque<(u64, Asked)>>,
@@ -110,7 +109,7 @@ impl SoonLink {
         }
         let link = Rc::new_cyclic(|me: &Weak<Self>| Self {
             reactor: reactor.clone(),
-            pool: OnceCell::new(),
+            pool: pool().ok(),
             replies: Arc::new(Replies::new(reactor.remote(), take_reply)),
             asked: WithCell::default(),
             under_way: Cell::new(0),
@@ -132,23 +131,12 @@ impl SoonLink {
 
     /// Returns whether this is a forked copy, and the launch threads are those of its parent.
     fn is_inherited(&self) -> bool {
-        self.pool.get().copied().flatten().is_some_and(|pool| !pool.is_own())
-    }
-
-    /// Returns the launch threads. Without them this thread launches.
-    fn pool(&self) -> Option<&'static Pool> {
-        match self.pool.get() {
-            Some(known) => *known,
-            None => match pool() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                started => *self.pool.get_or_init(|| started.ok()),
-            },
-        }
+        self.pool.is_some_and(|pool| !pool.is_own())
     }
 
     /// Orders a launch, or has this thread launch in the next turn.
     fn begin(self: &Rc<Self>, id: u64, command: Box<Command>) {
-        match (self.pool(), ThreadIdentity::of_this_thread()) {
+        match (self.pool, ThreadIdentity::of_this_thread()) {
             (Some(pool), Some(identity)) => {
                 let inherits = command.identity.inherit_signals;
                 let mask = if inherits { sys::inherited_mask() } else { None };
@@ -180,7 +168,7 @@ impl SoonLink {
     fn give_up(&self, id: u64) -> Option<Asked> {
         let asked = self.take_asked(id);
         // In a forked copy, a lock of the pool may be held for ever.
-        let pool = self.pool.get().copied().flatten().filter(|pool| pool.is_own());
+        let pool = self.pool.filter(|pool| pool.is_own());
         if let Some(order) = pool.and_then(|pool| pool.withdraw(id)) {
             self.on_over();
             drop(order);
