@@ -127,9 +127,8 @@ impl Background {
     where
         F: FnMut(OutputLine) + Send + 'static,
     {
-        let command: Arc<str> = run.quoted_command().into();
-        let name = Arc::clone(&command);
-        let gone = move |error| OutputError::Background { command: (*name).to_owned(), error };
+        let command = Arc::new(run.command_line());
+        let gone = move |error| OutputError::Background { command: command.to_string(), error };
         let lost = gone.clone();
         self.begin(
             move |context, reply| {

@@ -18,6 +18,7 @@ use crate::collector::Collector;
 use crate::job::Job;
 use crate::launcher::place::Arrival;
 use crate::lines::OnLine;
+use crate::message::CommandLine;
 use crate::{Outcome, OutputError, OutputLine};
 
 impl<F: FnMut(OutputLine) + 'static> Run<F> {
@@ -41,9 +42,9 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
         self.start()
     }
 
-    /// Returns program and arguments, quoted for messages.
-    pub(crate) fn quoted_command(&self) -> String {
-        self.settings.line().to_string()
+    /// Returns program and arguments for messages.
+    pub(crate) fn command_line(&self) -> CommandLine {
+        self.settings.line()
     }
 
     /// Starts the program on this reactor.

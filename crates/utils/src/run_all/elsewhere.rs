@@ -23,7 +23,7 @@ impl Batch {
         }
         if let Some(reason) = slots.pool.with(|pool| pool.hopeless()) {
             while let Some((index, run)) = self.state.with(|state| state.take_waiting()) {
-                let (command, reason) = (run.quoted_command(), reason.clone());
+                let (command, reason) = (run.command_line().to_string(), reason.clone());
                 drop(run);
                 let error = OutputError::Unreachable { command, reason };
                 self.finish_run(index, Err(Failed::Error(error)));
